@@ -1,0 +1,97 @@
+"""Build the lessons: notebooks/source/*.py → notebooks/*.ipynb, executed on the full profile, outputs kept.
+
+    python notebooks/build.py            all lessons
+    python notebooks/build.py 01 02      these
+
+The build stops at the first exception, at a figure that `vh.expect` finds off, and at anything printed to stderr.
+A notebook is replaced only when all of its cells have run.
+"""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # jupytext brings it
+
+NOTEBOOKS = Path(__file__).resolve().parent
+SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
+CELL_TIMEOUT_SECONDS = 600
+
+
+def repository():
+    """("owner/name", "branch"), from [project.urls] in pyproject.toml."""
+    project = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    name, _, branch = project["urls"]["Repository"].removeprefix("https://github.com/").partition("/tree/")
+    return name, branch
+
+
+def convert(source):
+    """The notebook of one source file, without outputs. Cell ids come from the text, so that rebuilding keeps them."""
+    name, branch = repository()
+    text = source.read_text(encoding="utf-8").replace("{{repository}}", name).replace("{{branch}}", branch)
+    notebook = jupytext.reads(text, fmt="py:percent")
+    seen = set()
+    for cell in notebook.cells:
+        digest = hashlib.sha1(cell.source.encode()).hexdigest()
+        cell.id = next(digest[:n] for n in range(8, 41) if digest[:n] not in seen)
+        seen.add(cell.id)
+        cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def execute(notebook):
+    """Run all cells in place, in the folder of the notebooks."""
+    NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        record_timing=False,
+    ).execute()
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise RuntimeError(f"a cell printed to stderr:\n{cell.source}\n\n{output.text}")
+
+
+def build(source):
+    """Convert, execute, and write the notebook of one source file, in one step at the end."""
+    started = time.perf_counter()
+    notebook = convert(source)
+    execute(notebook)
+    target = NOTEBOOKS / f"{source.stem}.ipynb"
+    draft = target.with_suffix(".draft")
+    nbformat.write(notebook, draft)
+    os.replace(draft, target)
+    print(f"{target.name}: {time.perf_counter() - started:.0f} s, {target.stat().st_size / 1e6:.2f} MB")
+
+
+def main(wanted):
+    """Build the lessons whose file names start with one of `wanted`, or all."""
+    sources = [s for s in SOURCES if not wanted or s.name.startswith(tuple(wanted))]
+    if not sources:
+        known = ", ".join(s.stem for s in SOURCES)
+        raise SystemExit(f"no lesson starts with {' or '.join(wanted)}; there are {known}.")
+    os.environ["VAE_HELPERS_STRICT"] = "1"
+    os.environ["VAE_HELPERS_PROFILE"] = os.environ.get("VAE_HELPERS_PROFILE", "full")
+    for source in sources:
+        build(source)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

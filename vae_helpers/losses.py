@@ -1,0 +1,73 @@
+"""Losses as pure functions on arrays: one value per example, summed over event axes, in nats.
+
+Averaging over the batch happens once, in the model. Nothing here knows about models.
+"""
+
+import math
+
+import numpy as np
+from keras import ops
+
+
+def check_pixels(x, name="x"):
+    """Raise ValueError unless all pixels lie in [0, 1]. Values inside a traced graph cannot be looked at and pass.
+
+    x: images of any shape, an array or a tensor.
+    """
+    values = x if isinstance(x, np.ndarray) else x.numpy() if hasattr(x, "numpy") else None
+    if values is None or values.size == 0:
+        return
+    low, high = values.min(), values.max()  # NaN anywhere makes both NaN
+    if not (low >= 0 and high <= 1):
+        raise ValueError(
+            f"{name} has pixels from {low} to {high}; they must be finite and lie in [0, 1]. "
+            "Divide uint8 images by 255, and look for NaN with numpy.isfinite."
+        )
+
+
+def _sum_per_example(values):
+    return ops.sum(values, axis=tuple(range(1, len(values.shape))))
+
+
+def gaussian_kl(mean, log_var):
+    """KL(N(mean, exp(log_var)) ‖ N(0, I)) in nats, summed over the last axis.
+
+    mean, log_var: (…, latent_dim). Returns (…), one value per row, 0 where mean = log_var = 0.
+    Source: Kingma & Welling, Auto-Encoding Variational Bayes (2014), appendix B.
+    """
+    # expm1(v) - v instead of exp(v) - 1 - v: near v = 0 the ones would cancel the digits away.
+    return 0.5 * ops.sum(ops.square(mean) + ops.expm1(log_var) - log_var, axis=-1)
+
+
+def gaussian_log_prob(z, mean, log_var):
+    """log N(z; mean, exp(log_var)) in nats, for independent dimensions, summed over the last axis.
+
+    z, mean, log_var: (…, latent_dim); shapes that broadcast will do. Returns (…).
+    Source: the normal density; Kingma & Welling (2014), appendix C.2.
+    """
+    z, mean, log_var = (ops.convert_to_tensor(value) for value in (z, mean, log_var))
+    squared_distance = ops.square((z - mean) * ops.exp(-0.5 * log_var))  # in standard deviations
+    return -0.5 * ops.sum(math.log(2 * math.pi) + log_var + squared_distance, axis=-1)
+
+
+def bernoulli_nll(x, logits):
+    """-log p(x | logits) in nats for independent Bernoulli pixels, summed over all axes but the first.
+
+    x: (batch, …), pixels in [0, 1]. It is a likelihood for pixels that are 0 or 1; for grey pixels it is
+        a usable loss but no likelihood, and its minimum is the entropy of the pixels, not 0.
+    logits: (batch, …), log p/(1 - p) of each pixel, any real number. Returns (batch,).
+    Raises ValueError for pixels outside [0, 1] or not finite, and for shapes that differ.
+    Source: Kingma & Welling (2014), appendix C.1, written with logits, so that no log(0) occurs.
+    """
+    check_pixels(x)
+    if tuple(x.shape[1:]) != tuple(logits.shape[1:]):
+        raise ValueError(f"x has shape {tuple(x.shape)} and logits {tuple(logits.shape)}: give one logit per pixel.")
+    return _sum_per_example(ops.binary_crossentropy(x, logits, from_logits=True))
+
+
+def squared_error(x, images):
+    """‖x - images‖² per example, summed over all axes but the first. No unit: it is not a likelihood.
+
+    x, images: (batch, …), pixels in [0, 1]. Returns (batch,).
+    """
+    return _sum_per_example(ops.square(ops.subtract(x, images)))

@@ -1,0 +1,162 @@
+"""Encoders and decoders as plain Keras models. Encoders emit [mean, log_var] (or one code), decoders emit logits.
+
+The comments behind the layers are a shape trail for 28×28 images, without the batch axis.
+"""
+
+import math
+import operator
+
+import keras
+from keras import layers
+
+
+def _check_sizes(image_shape, latent_dim):
+    """Return both as plain integers: Keras refuses numpy's."""
+    try:
+        height, width, channels = (operator.index(side) for side in image_shape)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"image_shape is {image_shape!r}; it must be (height, width, channels), for example (28, 28, 1)."
+        ) from None
+    try:
+        latent_dim = operator.index(latent_dim)
+    except TypeError:
+        raise ValueError(f"latent_dim is {latent_dim!r}; it must be a whole number, for example 2.") from None
+    if latent_dim < 1:
+        raise ValueError(f"latent_dim is {latent_dim}; a code needs at least 1 number.")
+    if min(height, width, channels) < 1:
+        raise ValueError(f"image_shape is {image_shape!r}; every side must be at least 1.")
+    return (height, width, channels), latent_dim
+
+
+def _heads(features, latent_dim, variational):
+    if not variational:
+        return layers.Dense(latent_dim, name="code")(features)
+    return [layers.Dense(latent_dim, name="mean")(features), layers.Dense(latent_dim, name="log_var")(features)]
+
+
+def mlp_encoder(image_shape, latent_dim, hidden=(512, 512), variational=True):
+    """A multilayer perceptron from an image to its code.
+
+    image_shape: (height, width, channels). latent_dim: how many numbers the code has.
+    hidden: the widths of the ReLU layers; () gives a linear encoder.
+    variational: True for two heads, mean and log_var (a VAE); False for one, the code (an autoencoder).
+
+    Returns a keras.Model: (batch, height, width, channels) → [mean, log_var] or code, each (batch, latent_dim).
+    Raises ValueError for an impossible image_shape or latent_dim.
+    """
+    image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    image = keras.Input(image_shape, name="image")  # 28, 28, 1
+    x = layers.Flatten(name="flatten")(image)  # 784
+    for i, width in enumerate(hidden, start=1):
+        x = layers.Dense(operator.index(width), activation="relu", name=f"hidden_{i}")(x)  # 512
+    return keras.Model(image, _heads(x, latent_dim, variational), name="encoder")
+
+
+def mlp_decoder(image_shape, latent_dim, hidden=(512, 512)):
+    """A multilayer perceptron from a code to the logits of an image. Arguments as for `mlp_encoder`.
+
+    Returns a keras.Model: (batch, latent_dim) → logits (batch, height, width, channels).
+    """
+    image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    z = keras.Input((latent_dim,), name="z")  # 2
+    x = z
+    for i, width in enumerate(hidden, start=1):
+        x = layers.Dense(operator.index(width), activation="relu", name=f"hidden_{i}")(x)  # 512
+    x = layers.Dense(math.prod(image_shape), name="pixels")(x)  # 784
+    logits = layers.Reshape(image_shape, name="logits")(x)  # 28, 28, 1
+    return keras.Model(z, logits, name="decoder")
+
+
+def _per_layer(values, count, name):
+    """One value for all layers, or one for each."""
+    if isinstance(values, (int, str)):
+        return (values,) * count
+    if len(values) != count:
+        raise ValueError(f"{name} has {len(values)} values for {count} convolutions; give one value, or one for each.")
+    return tuple(values)
+
+
+def conv_encoder(
+    image_shape, latent_dim, filters=(32, 64), kernels=3, strides=2, padding="same", dense=(16,), variational=True
+):
+    """A convolutional network from an image to its code.
+
+    filters: the number of filters of each ReLU convolution.
+    kernels, strides, padding: one value for all convolutions, or one for each.
+    dense: the widths of the ReLU layers between the last convolution and the heads.
+    image_shape, latent_dim, variational: as for `mlp_encoder`.
+
+    Returns a keras.Model: (batch, height, width, channels) → [mean, log_var] or code, each (batch, latent_dim).
+    Raises ValueError for impossible sizes, or for lists whose lengths differ.
+    """
+    image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    kernels, strides, padding = (
+        _per_layer(values, len(filters), name)
+        for values, name in ((kernels, "kernels"), (strides, "strides"), (padding, "padding"))
+    )
+    image = keras.Input(image_shape, name="image")  # 28, 28, 1
+    x = image
+    for i, (n, kernel, stride, pad) in enumerate(zip(filters, kernels, strides, padding), start=1):
+        # 14, 14, 32, then 7, 7, 64
+        x = layers.Conv2D(n, kernel, strides=stride, padding=pad, activation="relu", name=f"conv_{i}")(x)
+    x = layers.Flatten(name="flatten")(x)  # 3136
+    for i, width in enumerate(dense, start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)  # 16
+    return keras.Model(image, _heads(x, latent_dim, variational), name="encoder")
+
+
+def conv_decoder(
+    image_shape,
+    latent_dim,
+    filters=(64, 32),
+    kernels=3,
+    strides=2,
+    padding="same",
+    dense=(),
+    start_filters=None,
+    last_kernel=3,
+    last_padding="same",
+):
+    """A network of transposed convolutions from a code to the logits of an image.
+
+    filters: the number of filters of each ReLU transposed convolution; kernels, strides, padding as for `conv_encoder`.
+    dense: the widths of the ReLU layers before the first feature map.
+    start_filters: channels of the first feature map (by default filters[0]); its sides are those of the image
+        divided by all strides.
+    last_kernel, last_padding: the layer that emits the logits. With "same" it is a transposed convolution;
+        with "valid" an ordinary one, which trims the image by last_kernel - 1.
+
+    Returns a keras.Model: (batch, latent_dim) → logits (batch, height, width, channels).
+    Raises ValueError where these arguments do not lead to the image's size.
+    """
+    image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    height, width, channels = image_shape
+    kernels, strides, padding = (
+        _per_layer(values, len(filters), name)
+        for values, name in ((kernels, "kernels"), (strides, "strides"), (padding, "padding"))
+    )
+    shrink = math.prod(strides)
+    start = (height // shrink, width // shrink, start_filters or filters[0])
+    if height % shrink or width % shrink:
+        raise ValueError(
+            f"image_shape {image_shape} cannot be divided by the strides {strides}: "
+            f"height and width must be multiples of {shrink}."
+        )
+    z = keras.Input((latent_dim,), name="z")  # 2
+    x = z
+    for i, units in enumerate(dense, start=1):
+        x = layers.Dense(units, activation="relu", name=f"hidden_{i}")(x)
+    x = layers.Dense(math.prod(start), activation="relu", name="to_map")(x)  # 3136
+    x = layers.Reshape(start, name="map")(x)  # 7, 7, 64
+    for i, (n, kernel, stride, pad) in enumerate(zip(filters, kernels, strides, padding), start=1):
+        # 14, 14, 64, then 28, 28, 32
+        x = layers.Conv2DTranspose(n, kernel, strides=stride, padding=pad, activation="relu", name=f"deconv_{i}")(x)
+    last = layers.Conv2DTranspose if last_padding == "same" else layers.Conv2D
+    logits = last(channels, last_kernel, padding=last_padding, name="logits")(x)  # 28, 28, 1
+    if tuple(logits.shape[1:]) != image_shape:
+        raise ValueError(
+            f"these arguments give images of shape {tuple(logits.shape[1:])}, not image_shape {image_shape}: "
+            "change padding, kernels or last_kernel."
+        )
+    return keras.Model(z, logits, name="decoder")

@@ -1,0 +1,248 @@
+"""Still figures. Each function takes an optional `ax` and returns the axes it drew on."""
+
+from statistics import NormalDist
+
+import matplotlib.pyplot as plt
+import numpy as np
+from keras import ops
+from matplotlib import patheffects
+from matplotlib.patches import FancyBboxPatch
+
+# Ten colours that differ in hue and in brightness (Okabe and Ito's eight, two added); classes are named in the
+# figure as well, so that no reader depends on colour alone.
+CLASS_COLORS = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9",
+    "#CC79A7", "#000000", "#B8A800", "#7B3FA0", "#999999",
+)  # fmt: skip
+_GAP = 2  # white pixels between tiles
+
+
+def _array(values):
+    return ops.convert_to_numpy(values)
+
+
+def _check_batch(images, name="images"):
+    images = _array(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"{name} has shape {images.shape}; it must be (batch, height, width, 1 or 3). One image: image[None]."
+        )
+    return images
+
+
+def _mosaic(rows):
+    """Rows of images (n, height, width, channels) → one picture with white gaps; short rows are filled with white."""
+    height, width, channels = rows[0].shape[1:]
+    columns = max(len(row) for row in rows)
+    picture = np.ones((len(rows) * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels))
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            top, left = i * (height + _GAP), j * (width + _GAP)
+            picture[top : top + height, left : left + width] = np.clip(image, 0, 1)
+    return picture
+
+
+def plot_images(images, row_titles=None, titles=None, title=None, columns=10, ax=None):
+    """Images side by side, drawn as one picture.
+
+    images: (n, height, width, channels) in [0, 1], broken into rows of `columns`; or a list of such arrays, one a row.
+    row_titles: a text left of each row. titles: a text above each column. title: one above the figure.
+    """
+    if isinstance(images, (list, tuple)):
+        rows = [_check_batch(row, f"images[{i}]") for i, row in enumerate(images)]
+    else:
+        images = _check_batch(images)
+        rows = [images[i : i + columns] for i in range(0, len(images), columns)]
+    if not rows:
+        raise ValueError("images is empty: there is nothing to draw.")
+    picture = _mosaic(rows)
+    if ax is None:
+        width = 9.0 if picture.shape[1] > 5 * picture.shape[0] else 7.5
+        width = min(width, 0.95 * max(len(row) for row in rows) + (1.8 if row_titles else 0))
+        _, ax = plt.subplots(figsize=(width, width * picture.shape[0] / picture.shape[1] + (0.5 if title else 0.3)))
+    ax.imshow(picture, vmin=0, vmax=1, cmap="gray")
+    height, width = rows[0].shape[1:3]
+    _ticks(ax.set_yticks, row_titles, height)
+    _ticks(ax.set_xticks, titles, width)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    if title:
+        ax.set_title(title)
+    return ax
+
+
+def _ticks(set_ticks, labels, size):
+    labels = [] if labels is None else list(labels)
+    set_ticks([i * (size + _GAP) + (size - 1) / 2 for i in range(len(labels))], labels)
+
+
+def plot_reconstructions(model, x, ax=None):
+    """Images above, what the model makes of them below. x: (n, height, width, channels), about ten of them."""
+    return plot_images([_check_batch(x, "x"), model.reconstruct(x)], ["image", "reconstruction"], ax=ax)
+
+
+def plot_history(history, ax=None):
+    """One panel each for loss, reconstruction and KL, as far as the history holds them; train and validation.
+
+    history: what `fit` returns. ax: as many axes as there are panels, or None. Returns the array of axes.
+    """
+    panels = [name for name in ("loss", "reconstruction", "kl") if name in history.history]
+    if not panels:
+        raise ValueError("history holds no loss: pass what fit returned, after at least one epoch.")
+    if panels == ["loss", "reconstruction"]:  # an autoencoder: the two are the same number
+        panels = ["loss"]
+    if ax is None:
+        _, ax = plt.subplots(1, len(panels), figsize=(3.4 * len(panels) + 0.6, 3.2))
+    axes = np.atleast_1d(ax)
+    if len(axes) != len(panels):
+        raise ValueError(f"ax holds {len(axes)} axes; this history needs {len(panels)}, one each for {panels}.")
+    epochs = np.arange(1, len(history.history["loss"]) + 1)
+    for axis, name in zip(axes, panels):
+        axis.plot(epochs, history.history[name], "o-", markersize=4, label="training")
+        if f"val_{name}" in history.history:
+            axis.plot(epochs, history.history[f"val_{name}"], "s--", markersize=4, label="validation")
+        axis.set(title={"kl": "KL"}.get(name, name), xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    if "kl" in panels:
+        axes[0].set_ylabel("nats per image")
+    axes[0].legend()
+    return axes
+
+
+def _check_two_latents(latent_dim, what):
+    if latent_dim != 2:
+        raise ValueError(
+            f"{what} has {latent_dim} latents; this figure has room for 2. Draw the first two principal "
+            "components instead: sklearn.decomposition.PCA(2).fit_transform(codes)."
+        )
+
+
+def plot_latent_scatter(codes, labels, class_names, limit=None, ax=None):
+    """One dot per image at its code, coloured by class, each class named at the median of its dots.
+
+    codes: (n, 2), for a VAE the mean. labels: (n,), indices into class_names.
+    limit: draw both axes over [-limit, limit]; by default as far as the codes go.
+    Raises ValueError for codes with other than 2 latents, or lengths that differ.
+    """
+    codes, labels = _array(codes), np.asarray(labels)
+    _check_two_latents(codes.shape[-1], "codes")
+    if len(codes) != len(labels):
+        raise ValueError(f"codes holds {len(codes)} rows and labels {len(labels)}; give one label for each code.")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.5, 5.6))
+    order = np.random.default_rng(0).permutation(len(codes))  # so that no class lies on top of the others
+    colors = np.array(CLASS_COLORS)[labels % len(CLASS_COLORS)]
+    ax.scatter(*codes[order].T, s=5, alpha=0.5, c=colors[order], linewidths=0, rasterized=True)
+    for label in np.unique(labels):
+        name = str(class_names[label])
+        color = CLASS_COLORS[label % len(CLASS_COLORS)]
+        ax.plot([], [], "o", color=color, label=name)
+        text = ax.text(
+            *np.median(codes[labels == label], axis=0),
+            name,
+            color=color,
+            weight="bold",
+            size=14,
+            ha="center",
+            va="center",
+        )
+        text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+    if limit is not None:
+        ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
+    ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+    return ax
+
+
+def latent_grid(n, spacing="linear", limit=4.0):
+    """The positions of n tiles along one latent axis.
+
+    spacing: "linear" for even steps over [-limit, limit]; "quantile" for the quantiles 0.05 … 0.95 of N(0, 1), which
+        puts more tiles where the prior has more mass (limit is not used).
+    limit: a number, or a pair (low, high). Returns (n,), rising.
+    """
+    if n < 2:
+        raise ValueError(f"n is {n}; a grid needs at least 2 tiles per side.")
+    if spacing == "quantile":
+        return np.array([NormalDist().inv_cdf(p) for p in np.linspace(0.05, 0.95, n)])
+    if spacing != "linear":
+        raise ValueError(f"spacing is {spacing!r}; it must be 'linear' or 'quantile'.")
+    low, high = (-limit, limit) if np.ndim(limit) == 0 else limit
+    return np.linspace(low, high, n)
+
+
+def plot_manifold(model, n=20, spacing="linear", limit=4.0, ax=None):
+    """Decode an n × n grid of the latent plane in one call, and draw each image where its code lies.
+
+    model: a VAE or Autoencoder with 2 latents. spacing, limit: as for `latent_grid`; for an autoencoder limit may be
+        a pair of pairs, ((low, high), (low, high)), one for each axis.
+    The first latent runs to the right, the second upward; the ticks are in latent units.
+    Raises ValueError for a model with other than 2 latents.
+    """
+    _check_two_latents(model.latent_dim, "the model")
+    limits = (limit, limit) if np.ndim(limit) < 2 else limit
+    first, second = (latent_grid(n, spacing, one) for one in limits)
+    z = np.stack(np.meshgrid(first, second[::-1]), axis=-1)  # row 0 is the top: the largest second latent
+    images = model.decode(z.reshape(-1, 2))
+    height, width, channels = images.shape[1:]
+    picture = images.reshape(n, n, height, width, channels).transpose(0, 2, 1, 3, 4)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6.4, 6.4))
+    ax.imshow(picture.reshape(n * height, n * width, channels), vmin=0, vmax=1, cmap="gray")
+    shown = np.unique(np.linspace(0, n - 1, min(n, 7)).round().astype(int))
+    ax.set_xticks(shown * width + (width - 1) / 2, [f"{first[i]:.1f}" for i in shown])
+    ax.set_yticks((n - 1 - shown) * height + (height - 1) / 2, [f"{second[i]:.1f}" for i in shown])
+    ax.set(xlabel="$z_1$", ylabel="$z_2$")
+    ax.grid(False)
+    return ax
+
+
+def plot_architecture(model, ax=None):
+    """Boxes in the order of the data, each with layer, output shape and parameters.
+
+    model: an encoder, a decoder, a VAE or an Autoencoder (encoder above, decoder below).
+    """
+    parts = [model.encoder, model.decoder] if hasattr(model, "encoder") else [model]
+    columns = [_boxes(part) for part in parts]
+    longest = max(len(boxes) for boxes in columns)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(max(1.45 * longest, 4.0), 1.75 * len(parts)))
+    for row, (part, boxes) in enumerate(zip(parts, columns)):
+        y = -1.5 * row
+        ax.text(-0.55, y + 0.62, f"{part.name}: {part.count_params():,} parameters", weight="bold", fontsize=11)
+        ax.text(longest - 0.5, y + 0.62, "layer / output shape / parameters", ha="right", fontsize=9)
+        for i, (color, text) in enumerate(boxes):
+            if i:
+                ax.annotate("", (i - 0.44, y), (i - 0.56, y), arrowprops={"arrowstyle": "-|>", "color": "black"})
+            box = FancyBboxPatch((i - 0.41, y - 0.4), 0.82, 0.8, boxstyle="round,pad=0.02", fc=color, ec="#555555")
+            ax.add_patch(box)
+            ax.text(i, y, text, ha="center", va="center", fontsize=9)
+    ax.set(xlim=(-0.6, longest - 0.4), ylim=(-1.5 * len(parts) + 0.95, 0.95))
+    ax.set_axis_off()
+    return ax
+
+
+_BOX_COLORS = {"InputLayer": "#ffffff", "Dense": "#cfe3f1", "Conv2D": "#f8dcc6", "Conv2DTranspose": "#cdebdd"}
+
+
+def _boxes(network):
+    """(colour, text) of each layer; layers that read the same input, such as mean and log_var, share a box."""
+    boxes, heads = [], len(network.outputs)
+    body = network.layers if heads == 1 else network.layers[:-heads]
+    for layer in body:
+        boxes.append((_BOX_COLORS.get(type(layer).__name__, "#eeeeee"), _box_text(layer, layer.name)))
+    if heads > 1:
+        last = network.layers[-heads:]
+        names = ",\n".join(layer.name for layer in last)
+        parameters = sum(layer.count_params() for layer in last)
+        shape = " + ".join(str(layer.output.shape[-1]) for layer in last)
+        boxes.append(("#fbe9a9", f"{names}\n{shape}\n{parameters:,}"))
+    return boxes
+
+
+def _box_text(layer, name):
+    shape = "×".join(str(side) for side in layer.output.shape[1:])
+    parameters = f"{layer.count_params():,}" if layer.count_params() else "–"
+    return f"{name}\n{shape}\n{parameters}"

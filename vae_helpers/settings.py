@@ -1,0 +1,146 @@
+"""The run profile (full or quick), the seed, the one-line banner, and `expect`."""
+
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def _muted_stderr():
+    """Hide what TensorFlow's C++ libraries print while they load.
+
+    No environment variable reaches those lines (tensorflow#100442), and a red page is a poor welcome.
+    What was hidden is shown again if the import fails.
+    """
+    with tempfile.TemporaryFile() as hidden:
+        saved = os.dup(2)
+        os.dup2(hidden.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            if failed:
+                hidden.seek(0)
+                os.write(2, hidden.read())
+
+
+with _muted_stderr():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # the search for a GPU prints too, and would do so in the middle of a lesson
+
+# What the quick profile makes of the counts that a lesson asks for: the largest value it allows.
+QUICK_LIMITS = {"epochs": 1, "seeds": 2, "grid": 6, "samples": 64}
+
+_stand_ins = set()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `run_settings` decided. Counts are read as attributes: `settings.epochs`, `settings.grid`."""
+
+    profile: str
+    seed: int
+    counts: dict = field(default_factory=dict)
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["counts"][name]
+        except KeyError:
+            raise AttributeError(f"settings has no {name!r}: ask for it in the call, run_settings({name}=…).") from None
+
+
+def profile():
+    """The run profile: "full", unless the environment variable VAE_HELPERS_PROFILE says "quick"."""
+    name = os.environ.get("VAE_HELPERS_PROFILE", "full")
+    if name not in ("full", "quick"):
+        raise ValueError(f"VAE_HELPERS_PROFILE is {name!r}; it must be 'full' or 'quick' (or not set).")
+    return name
+
+
+def run_settings(seed=0, **counts):
+    """Seed everything, print one line that says what will run, and return the settings.
+
+    seed: an integer for Python's, numpy's and Keras's random generators.
+    counts: how many `epochs`, `seeds`, `grid` tiles per side and `samples` the lesson wants.
+        The full profile keeps them; the quick profile reduces each to QUICK_LIMITS.
+
+    Returns a Settings with the profile, the seed and the counts as attributes.
+    Raises ValueError for an unknown count or one below 1.
+    """
+    for name, value in counts.items():
+        if name not in QUICK_LIMITS:
+            raise ValueError(f"run_settings knows {', '.join(QUICK_LIMITS)}; not {name!r}.")
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1.")
+    quick = profile() == "quick"
+    if quick:
+        counts = {name: min(value, QUICK_LIMITS[name]) for name, value in counts.items()}
+    keras.utils.set_random_seed(seed)
+    _stand_ins.clear()
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    parts = [
+        f"{profile()} profile" + (" (small data, short training)" if quick else ""),
+        f"seed {seed}",
+        *(f"{name} {value}" for name, value in counts.items()),
+        f"TensorFlow {tf.__version__}",
+        f"Keras {keras.__version__}" + backend_note(),
+        f"{os.cpu_count()} CPU cores",
+        f"{gpus} GPU" if gpus else "no GPU",
+    ]
+    print(" · ".join(parts))
+    return Settings(profile(), seed, counts)
+
+
+def backend_note():
+    """Empty on TensorFlow; a warning elsewhere, because the lessons use GradientTape and tf.data."""
+    backend = keras.backend.backend()
+    return "" if backend == "tensorflow" else f" on {backend} (the lessons need KERAS_BACKEND=tensorflow)"
+
+
+def note_stand_in(name):
+    """Remember that other data stands in for the data set `name`: its figures cannot be expected."""
+    _stand_ins.add(name)
+
+
+def expect(what, value, at_least=None, at_most=None, everywhere=False, look_at=""):
+    """State what the reader should have measured, beside what was measured.
+
+    what: a few words that name the figure and its unit.
+    value: the measured number.
+    at_least, at_most: the bounds; give one or both.
+    everywhere: True where the bounds hold for any data and any length of training. Otherwise they are
+        compared only on the full profile with the data set the lesson asked for.
+    look_at: what to look at when the figure is off.
+
+    Prints one line and never stops a reader. With the environment variable VAE_HELPERS_STRICT=1, which
+    the build and the tests set, a figure that is off raises AssertionError.
+    """
+    if at_least is None and at_most is None:
+        raise ValueError("expect needs at_least, at_most or both: without a bound it checks nothing.")
+    value = float(value)
+    bounds = " and ".join(
+        f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None
+    )
+    line = f"{what}: {value:.4g} (expected {bounds})"
+    if not everywhere and (profile() == "quick" or _stand_ins):
+        print(line + " · not compared: small data or short training")
+        return
+    high_enough = at_least is None or value >= at_least
+    low_enough = at_most is None or value <= at_most
+    if high_enough and low_enough:
+        print(line + " · as expected")
+        return
+    hint = look_at or "did every cell above run, in order, with the numbers as they stand in the lesson?"
+    message = f"{line} · OFF. Look at this: {hint}"
+    print(message)
+    if os.environ.get("VAE_HELPERS_STRICT") == "1":
+        raise AssertionError(message)
