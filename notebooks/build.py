@@ -4,9 +4,11 @@
     python notebooks/build.py 01 02      these
 
 The build stops at the first exception, at a figure that `vh.expect` finds off, and at anything printed to stderr.
-A notebook is replaced only when all of its cells have run.
+A notebook is replaced only when all of its cells have run. The picture under a cell tagged `picture-NAME` also goes to
+notebooks/pictures/NAME.png, for the README.
 """
 
+import base64
 import hashlib
 import os
 import sys
@@ -69,6 +71,17 @@ def execute(notebook):
                 raise RuntimeError(f"a cell printed to stderr:\n{cell.source}\n\n{output.text}")
 
 
+def export_pictures(notebook):
+    """Write the pictures of the cells tagged `picture-NAME`."""
+    for cell in notebook.cells:
+        names = [tag.removeprefix("picture-") for tag in cell.metadata.get("tags", []) if tag.startswith("picture-")]
+        pictures = [o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+        for name, picture in zip(names, pictures):
+            path = NOTEBOOKS / "pictures" / f"{name}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(base64.b64decode(picture))
+
+
 def build(source):
     """Convert, execute, and write the notebook of one source file, in one step at the end."""
     started = time.perf_counter()
@@ -78,6 +91,7 @@ def build(source):
     draft = target.with_suffix(".draft")
     nbformat.write(notebook, draft)
     os.replace(draft, target)
+    export_pictures(notebook)
     print(f"{target.name}: {time.perf_counter() - started:.0f} s, {target.stat().st_size / 1e6:.2f} MB")
 
 

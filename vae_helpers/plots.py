@@ -144,7 +144,7 @@ def plot_latent_scatter(codes, labels, class_names, limit=None, ax=None):
             name,
             color=color,
             weight="bold",
-            size=14,
+            size=12,
             ha="center",
             va="center",
         )

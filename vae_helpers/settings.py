@@ -38,7 +38,7 @@ with _muted_stderr():
     tf.config.list_physical_devices()  # the search for a GPU prints too, and would do so in the middle of a lesson
 
 # What the quick profile makes of the counts that a lesson asks for: the largest value it allows.
-QUICK_LIMITS = {"epochs": 1, "seeds": 2, "grid": 6, "samples": 64}
+QUICK_LIMITS = {"epochs": 1, "budget": 1, "seeds": 2, "grid": 6, "samples": 64}
 
 _stand_ins = set()
 
@@ -70,8 +70,9 @@ def run_settings(seed=0, **counts):
     """Seed everything, print one line that says what will run, and return the settings.
 
     seed: an integer for Python's, numpy's and Keras's random generators.
-    counts: how many `epochs`, `seeds`, `grid` tiles per side and `samples` the lesson wants.
-        The full profile keeps them; the quick profile reduces each to QUICK_LIMITS.
+    counts: how many `epochs`, `seeds`, `grid` tiles per side and `samples` the lesson wants, and the `budget` of
+        epochs that each model gets in a comparison. The full profile keeps them; the quick profile reduces each to
+        QUICK_LIMITS.
 
     Returns a Settings with the profile, the seed and the counts as attributes.
     Raises ValueError for an unknown count or one below 1.

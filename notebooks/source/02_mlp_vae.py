@@ -1,0 +1,662 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 02 · The variational autoencoder, with dense layers
+#
+# You turn the code of an image from a point into a small cloud, train the result, and find out what the noise is for.
+#
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/02_mlp_vae.ipynb)
+#
+# **Time:** about 3 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and
+# thinking.
+#
+# **You will be able to**
+#
+# - say what the encoder of a variational autoencoder (VAE) gives, and why it gives a *log-variance*;
+# - write the sampling step and the training step yourself, and check both;
+# - say why the noise is there, and show what goes wrong without it;
+# - use the encoder alone, to draw a map, and the decoder alone, to draw new digits;
+# - compare an autoencoder and a VAE fairly, with numbers.
+#
+# **You need** lesson 01 (encoder, decoder, code, latent, reconstruction, logit, epoch, batch), and the normal distribution.
+
+# %%
+# On Colab this cell installs the package of the course. On your own machine it does nothing.
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    package = "git+https://github.com/{{repository}}@{{branch}}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+
+# %%
+import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+plt.style.use("vae_helpers.course")
+settings = vh.run_settings(seed=1, epochs=6, budget=4, seeds=3, grid=30, samples=10_000)
+data = vh.load_images("mnist", binarize="threshold")
+vh.plot_images(data.x_test[:10]);
+
+# %% [markdown]
+# **What you see.** Handwritten digits from MNIST, in pure black and white. The option `binarize="threshold"` made each
+# pixel 1 if it was brighter than 0.5, and 0 otherwise. So each pixel is the result of a coin toss: 1 or 0. This will let
+# us use a correct probability for each pixel.
+#
+# ## From a point to a cloud
+#
+# In lesson 01 the encoder gave one code, a point. Two problems remained: between the points nobody trained the decoder,
+# and nobody said how the points are distributed.
+#
+# The encoder of a VAE gives a small **cloud** for each image: a normal distribution over codes. It needs two lists of
+# numbers, each as long as the code:
+#
+# - `mean`, in formulas $\mu$: the middle of the cloud;
+# - `log_var`, in formulas $\log\sigma^2$: the logarithm of the variance. The variance $\sigma^2$ is the square of the standard
+#   deviation $\sigma$, the width of the cloud.
+#
+# Why the logarithm? A Dense layer can give any number, also a negative one. A variance must be positive. The logarithm of a
+# variance may be any number, so the layer needs no restriction. To get the width back: $\sigma = e^{\frac12\log\sigma^2}$.
+#
+# This distribution has a name: $q(z\mid x)$, read "q of z given x". It says which codes $z$ fit the image $x$.
+
+# %%
+encoder = vh.mlp_encoder(data.image_shape, latent_dim=2, hidden=(256,))
+decoder = vh.mlp_decoder(data.image_shape, latent_dim=2, hidden=(256,))
+vae = vh.VAE(encoder, decoder)
+vh.plot_architecture(vae);
+
+# %% tags=["nbval-check-output"]
+mean, log_var = encoder(data.x_test[:5])
+print("mean:", tuple(mean.shape), "  log_var:", tuple(log_var.shape))
+print("parameters of the encoder:", encoder.count_params())
+print("parameters of the decoder:", decoder.count_params())
+
+# %% [markdown]
+# **What you see.** The two chains of lesson 01, with one change: the encoder ends in *two* Dense layers side by side,
+# `mean` and `log_var`, each with 2 numbers per image.
+#
+# The decoder needs one code, not a cloud. So we draw one point from the cloud, and draw a new one each time the image
+# comes by:
+#
+# $$z = \mu + \sigma\,\varepsilon,\qquad \varepsilon\sim\mathcal N(0, I),\qquad \sigma = e^{\frac12\log\sigma^2}$$
+#
+# Here $\varepsilon$ (epsilon) is fresh noise, one number for each latent, from the normal distribution with mean 0 and standard
+# deviation 1. To shift it by $\mu$ and stretch it by $\sigma$ is the same as to draw from $\mathcal N(\mu, \sigma^2)$.
+
+# %%
+def reparameterize(mean, log_var, seed):
+    """One draw from N(mean, exp(log_var)) per row. All shapes: (batch, latent_dim)."""
+    noise = keras.random.normal(ops.shape(mean), seed=seed)
+    return mean + ops.exp(0.5 * log_var) * noise
+
+
+mean = ops.tile([[1.0, 0.0]], (5000, 1))  # 5000 times the same cloud
+log_var = ops.tile(ops.log([[4.0, 0.25]]), (5000, 1))  # σ = 2 and σ = 0.5
+width = np.std(reparameterize(mean, log_var, seed=1), axis=0)
+vh.expect("width for σ² = 4", width[0], at_least=1.9, at_most=2.1, everywhere=True)
+vh.expect("width for σ² = 0.25", width[1], at_least=0.47, at_most=0.53, everywhere=True)
+
+# %% [markdown]
+# ## How does a gradient pass through a random draw?
+#
+# Training needs gradients: how does the loss change when $\mu$ and $\log\sigma^2$ change a little? But between them and the loss
+# stands a random draw. What is the derivative of a dice roll?
+#
+# The trick is in the formula above, and it is called the **reparameterization trick**. The randomness sits in
+# $\varepsilon$, and $\varepsilon$ depends on nothing. Once $\varepsilon$ is drawn, $z=\mu+\sigma\varepsilon$ is an ordinary
+# function of $\mu$ and $\sigma$, and ordinary functions have derivatives.
+#
+# Let us check this where we know the truth. Take $f(z) = z^2$ in place of a loss. Its average over the cloud is
+# $\mu^2+\sigma^2$. So the true derivatives are $2\mu$ with respect to $\mu$, and $\sigma^2$ with respect to $\log\sigma^2$.
+
+# %%
+noise = keras.random.normal((100_000,), seed=3)
+
+
+def average_of_f(mean, log_var):
+    z = mean + ops.exp(0.5 * log_var) * noise
+    return ops.mean(z**2)
+
+
+mean, log_var = tf.Variable(1.0), tf.Variable(-1.0)
+with tf.GradientTape() as tape:  # records what is computed, to differentiate it afterwards
+    value = average_of_f(mean, log_var)
+by_tape = tape.gradient(value, [mean, log_var])
+
+# %% [markdown]
+# Two independent checks: the true values, and *finite differences*, which means: change one number a little, and see how
+# much the average changes.
+
+# %%
+h = 0.01
+finite = [
+    (average_of_f(mean + h, log_var) - average_of_f(mean - h, log_var)) / (2 * h),
+    (average_of_f(mean, log_var + h) - average_of_f(mean, log_var - h)) / (2 * h),
+]
+true = [2 * 1.0, np.exp(-1.0)]
+for name, t, a, b in zip(["mean", "log_var"], true, by_tape, finite):
+    print(f"d/d {name}: true {t:.3f}   reparameterization {a:.3f}   finite differences {b:.3f}")
+off = max(abs(a - b) for a, b in zip(by_tape, finite))
+vh.expect("tape minus finite differences", off, at_most=5e-3, everywhere=True)
+
+# %% [markdown]
+# **What you see.** All three agree. The gradient passes through the draw.
+#
+# ### Is there no other way?
+#
+# There is. The **score-function estimator** (also called REINFORCE) multiplies $f(z)$ by the derivative of $\log q(z)$:
+#
+# $$\frac{\partial}{\partial\mu}\,\mathbb E[f(z)] = \mathbb E\!\left[f(z)\,\frac{z-\mu}{\sigma^2}\right]$$
+#
+# Here $\mathbb E$ means the average over draws of $z$. This formula never differentiates $f$, so it works even where $f$ has no
+# derivative. So why does everyone use the reparameterization? Because of the *variance*: how much the estimate jumps from
+# draw to draw.
+#
+# **Predict.** Which of the two jumps less, for $f(z)=z^2$? And for a function that wiggles fast, $f(z)=\sin 10z$?
+
+# %%
+sigma = np.exp(-0.5)
+z = 1.0 + sigma * np.array(noise)
+estimates = {  # for each function: d/dμ from each single draw, by both methods
+    "$f(z) = z^2$": (2 * z, z**2 * (z - 1) / sigma**2),
+    "$f(z) = \\sin 10z$": (10 * np.cos(10 * z), np.sin(10 * z) * (z - 1) / sigma**2),
+}
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
+for ax, (name, (pathwise, score)) in zip(axes, estimates.items()):
+    for values, label in ((pathwise, "reparameterization"), (score, "score function")):
+        text = f"{label}\nvariance {values.var():.1f}"
+        ax.hist(values, bins=np.linspace(-12, 12, 97), histtype="step", linewidth=2, label=text)
+    ax.set(title=name, xlabel="estimate of the derivative from one draw", yticks=[])
+    ax.legend(fontsize=9)
+
+# %% [markdown]
+# **What you see.** Left, $f(z)=z^2$: both estimates have the same average, but those of the score function spread more
+# widely. A step of training that follows a jumping estimate is a bad step. Right, the fast wiggle: now the reparameterization
+# jumps more, because it multiplies by the steep slope. So the rule is: the reparameterization *usually* has the lower
+# variance, not always. It needs two things: a function with a derivative, and a distribution that can be written as
+# "shift and stretch fixed noise". A VAE has both.
+
+# %%
+square, wiggle = estimates.values()
+off = max(abs(square[0].mean() - 2), abs(square[1].mean() - 2))
+vh.expect("both averages minus the true 2", off, at_most=0.05, everywhere=True)
+ratio = square[1].var() / square[0].var()
+vh.expect("score / reparameterization, variance, z²", ratio, at_least=3, everywhere=True)
+ratio = wiggle[1].var() / wiggle[0].var()
+vh.expect("score / reparameterization, variance, sin 10z", ratio, at_most=0.1, everywhere=True)
+
+# %% [markdown]
+# ## The loss: two terms
+#
+# **1. Reconstruction.** The decoder gives, for each pixel, a probability $p$ that this pixel is 1. If the pixel is 1, the
+# probability of what we saw is $p$; if it is 0, it is $1-p$. The *surprise* about the pixel is minus the logarithm of that
+# probability. Summed over the 784 pixels this is $-\log p(x\mid z)$, the surprise about the whole image. It is measured in
+# **nats**, the unit of information that belongs to the natural logarithm (1 nat = 1.44 bits).
+#
+# **2. KL.** The *Kullback–Leibler divergence*, or KL, measures how far the cloud $q(z\mid x)$ is from one fixed distribution,
+# $p(z)=\mathcal N(0, I)$, called the **prior**. For our clouds it is a short formula, summed over the latents, also in nats:
+#
+# $$\mathrm{KL} = \tfrac12\sum_j\left(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2\right)$$
+#
+# It is 0 if the cloud *is* the prior, and it grows when a cloud moves away from 0 or becomes narrow. Lesson 03 derives both
+# terms, and shows why just this sum is the right loss. Here we only need to read them: the first term wants the cloud to be
+# narrow, so that the decoder knows which image is meant. The second term wants the cloud to be wide.
+#
+# Here are both terms in three lines. They must agree with the functions of the package.
+
+# %%
+x = data.x_test[:100]
+mean, log_var = encoder(x)
+logits = decoder(mean)
+
+p = ops.sigmoid(logits)
+surprise = -ops.log(ops.where(x == 1, p, 1 - p))
+reconstruction = ops.sum(surprise, axis=(1, 2, 3))  # over the pixels: one number per image
+kl = 0.5 * ops.sum(mean**2 + ops.exp(log_var) - 1 - log_var, axis=1)  # over the latents
+
+difference = np.abs(reconstruction - vh.bernoulli_nll(x, logits)).max()
+vh.expect("reconstruction minus vh.bernoulli_nll", difference, at_most=1e-2, everywhere=True)
+difference = np.abs(kl - vh.gaussian_kl(mean, log_var)).max()
+vh.expect("KL minus vh.gaussian_kl", difference, at_most=1e-4, everywhere=True)
+
+# %% [markdown]
+# One convention holds in the whole course: **sum over pixels, sum over latents, then take the mean over the batch, once, at
+# the end.** Many programs on the web take a mean where a sum belongs. That changes the model, and lesson 03 shows how badly.
+#
+# The loss is reconstruction + KL. Minus the loss is called the **ELBO**, the *evidence lower bound*. Lesson 03 explains this
+# name.
+#
+# ## One training step, written out
+#
+# Now we have all parts: encode, draw, decode, measure, differentiate, step.
+
+# %%
+optimizer = keras.optimizers.Adam(1e-3)
+
+
+@tf.function  # compiles the step: it runs several times faster
+def train_step(x):
+    with tf.GradientTape() as tape:
+        mean, log_var = vae.encoder(x)
+        z = vae.reparameterize(mean, log_var)  # the function above, with the model's own noise
+        reconstruction = vh.bernoulli_nll(x, vae.decoder(z))
+        kl = vh.gaussian_kl(mean, log_var)
+        loss = ops.mean(reconstruction + kl)  # the mean over the batch, once
+    gradients = tape.gradient(loss, vae.trainable_variables)
+    optimizer.apply(gradients, vae.trainable_variables)
+    return loss
+
+
+# %% [markdown]
+# `vh.VAE` does the same inside `compile` and `fit`. To prove it, we train twice from the same start: the same first
+# parameters, the same noise, the same ten batches in the same order. The loss must be the same.
+
+# %%
+batches = data.x_train[:1000].reshape(10, 100, *data.image_shape)
+start = vae.get_weights()
+
+vae.reseed(7)  # start the noise of the model at a known place
+by_hand = [float(train_step(x)) for x in batches]
+
+vae.set_weights(start)
+vae.reseed(7)
+vae.compile(keras.optimizers.Adam(1e-3))
+history = vae.fit(data.x_train[:1000], batch_size=100, shuffle=False, verbose=0)
+by_fit = history.history["loss"][0]  # fit reports the average over the ten steps
+
+print(f"ten steps by hand: {by_hand[0]:.1f} … {by_hand[-1]:.1f}, average {np.mean(by_hand):.4f}")
+print(f"ten steps by fit:  average {by_fit:.4f}")
+difference = abs(np.mean(by_hand) - by_fit)
+vh.expect("by hand minus by fit", difference, at_most=0.01, everywhere=True)
+
+# %% [markdown]
+# **What you see.** The same number. From here on we use `fit`, which also shuffles the images, measures the test images, and
+# writes down the history.
+#
+# ## What does the noise do?
+#
+# Here is an experiment. We take this small network and train it twice. Once as it is. And once with the noise taken out: the
+# decoder gets `mean` itself. The rest, the loss included, stays exactly the same.
+#
+# **Predict.** Without noise, will the reconstruction be better or worse? What will happen to $\sigma$, which the KL still
+# looks at, but which now does nothing?
+
+# %%
+class NoNoise(vh.VAE):
+    def reparameterize(self, mean, log_var):
+        return mean
+
+
+def train_small(model_class):
+    keras.utils.set_random_seed(settings.seed)
+    encoder = vh.mlp_encoder(data.image_shape, latent_dim=2, hidden=(256,))
+    decoder = vh.mlp_decoder(data.image_shape, latent_dim=2, hidden=(256,))
+    model = model_class(encoder, decoder)
+    model.compile(keras.optimizers.RMSprop(1e-3))
+    model.fit(data.x_train, epochs=settings.epochs, batch_size=100, verbose=2)
+    return model
+
+
+# %%
+noisy = train_small(vh.VAE)
+
+# %%
+silent = train_small(NoNoise)
+
+# %% [markdown]
+# On the face of it, taking out the noise was a good idea: a lower loss, a much lower KL, and a slightly better
+# reconstruction. Look closer. The KL of the silent model is low because its $\sigma$ is near 1: it claims that each cloud is
+# almost as wide as the whole prior. Is that claim true? Let us draw from the clouds of both models, and decode.
+
+# %%
+rows, titles = [], []
+digit = data.x_test[:1]  # one test image
+for name, model in (("with noise", noisy), ("without", silent)):
+    mean, log_var = model.encode(np.repeat(digit, 9, axis=0))
+    z = reparameterize(mean, log_var, seed=5)  # nine draws from the cloud of this image
+    rows.append(np.concatenate([digit, model.decode(z)]))
+    titles.append(f"trained {name}")
+vh.plot_images(rows, titles, titles=["image", *range(1, 10)]);
+
+# %% [markdown]
+# **What you see.** Left, the image. Then nine draws from its cloud. With noise: nine times nearly the same digit. The
+# encoder knows how far it may move $z$ before the digit changes, and it makes the cloud just that wide. Without noise: nine
+# different digits. The claim was false, and nothing in the training tested it.
+#
+# We can say the same with numbers. We put the encoder and decoder of the silent model into an honest `vh.VAE`, which does
+# draw, and evaluate both on the test images.
+
+# %%
+honest = vh.VAE(silent.encoder, silent.decoder)
+honest.compile()
+scores = {
+    "with noise": noisy.evaluate(data.x_test, verbose=0, return_dict=True),
+    "without, as it trained": silent.evaluate(data.x_test, verbose=0, return_dict=True),
+    "without, noise added": honest.evaluate(data.x_test, verbose=0, return_dict=True),
+}
+print(f"{'nats per test image':24s} reconstruction     KL    loss")
+for name, s in scores.items():
+    print(f"{name:24s} {s['reconstruction']:14.1f} {s['kl']:6.2f} {s['loss']:7.1f}")
+
+# %%
+def score(model, term):
+    return scores[model][term]
+
+
+vh.expect("KL with noise, nats", score("with noise", "kl"), at_least=4.5, at_most=6.5)
+vh.expect("KL without noise, nats", score("without, as it trained", "kl"), at_most=2)
+gap = score("without, noise added", "loss") - score("with noise", "loss")
+vh.expect("loss lost when the silent model must draw", gap, at_least=30)
+
+# %% [markdown]
+# So this is what the noise is for:
+#
+# - **It makes the cloud real.** If the cloud is too wide, the decoder sees codes that fit other images, and the
+#   reconstruction suffers. Only this keeps $\sigma$ honest.
+# - **It makes the KL a true price.** The KL counts how much the cloud tells about the image, in nats. Without noise, that
+#   count means nothing: the silent model passes on much more than its KL admits.
+# - **It trains the decoder around each code**, not only at one point. So neighbouring codes give similar images.
+#
+# Why noise from $\mathcal N(0, I)$ first, shifted and stretched afterwards, and not a draw from $\mathcal N(\mu,\sigma^2)$ directly?
+# Because of the gradient: the fixed noise has no parameters, so the derivative passes beside it, through $\mu$ and $\sigma$.
+#
+# ## A larger network, and the map
+#
+# Now two hidden layers of 512 units, as in many VAE tutorials, and the sums where they belong. Training takes about half a
+# minute.
+
+# %%
+keras.utils.set_random_seed(settings.seed)
+encoder = vh.mlp_encoder(data.image_shape, latent_dim=2, hidden=(512, 512))
+decoder = vh.mlp_decoder(data.image_shape, latent_dim=2, hidden=(512, 512))
+vae = vh.VAE(encoder, decoder)
+vae.compile(keras.optimizers.Adam(1e-3))
+training = {"epochs": settings.epochs, "batch_size": 128, "verbose": 2}
+history = vae.fit(data.x_train, validation_data=data.x_test, **training)
+
+# %%
+vh.plot_history(history);
+
+# %% [markdown]
+# **What you see.** Left the loss, then its two terms; `loss` = `reconstruction` + `kl`, always. The reconstruction falls. The
+# KL *rises*: the model learns that it pays to tell the decoder more about each image, although each nat has its price.
+
+# %%
+final = vae.evaluate(data.x_test, verbose=0, return_dict=True)
+vh.expect("test ELBO, nats per image", -final["loss"], at_least=-150)
+total = final["reconstruction"] + final["kl"]
+vh.expect("loss minus its terms", abs(final["loss"] - total), at_most=0.02, everywhere=True)
+
+# %% [markdown]
+# The trained model holds **three models in one**, with the same parameters:
+#
+# 1. the whole VAE, which trains;
+# 2. the **encoder alone**, which makes a map of images;
+# 3. the **decoder alone**, also called the *generator*, which makes images from codes.
+#
+# Number 2 first. The map shows the `mean` of each test image.
+
+# %%
+mean, log_var = vae.encode(data.x_test)
+vh.plot_latent_scatter(mean, data.y_test, data.class_names, limit=4)
+plt.title("The encoder alone: 10,000 test images");
+
+# %% [markdown]
+# **What you see.** One dot per test image, coloured by digit; the model never saw the digits' names. Compare it with the maps
+# of lesson 01. The codes lie around 0, about as far out as the prior does. The gaps between the classes are small. The classes
+# that share strokes (4 and 9, or 3, 5 and 8) overlap. As before, the axes have no meaning of their own: another seed gives a
+# turned or mirrored map.
+#
+# Number 3: we decode a grid of codes over the same range. All 900 images come from one call of the decoder.
+
+# %%
+vh.plot_manifold(vae, n=settings.grid, limit=4)
+plt.title("The decoder alone: the latent plane");
+
+# %% [markdown]
+# **What you see.** Each small image stands where its code lies. One digit flows into the next through shapes in between, and
+# hardly any place in the middle is empty. That is the difference from lesson 01. Such a picture is often called the
+# **manifold**: the curved surface of all images that two numbers can reach. Near the border of the grid, four standard
+# deviations from 0, the images change little: almost no code ever lies there.
+#
+# ## New digits
+#
+# To draw a new digit, we draw $z$ from the prior and decode it. Be careful with words here. The decoder gives a *probability*
+# for each pixel. Shown as grey, these are the **means** of the pixels, not a draw. A real draw tosses a coin for each pixel.
+#
+# **Predict.** Will the tossed images look better than the means?
+
+# %%
+means = vae.sample(10, seed=4)
+tossed = np.random.default_rng(0).random(means.shape) < means
+rows = [means, tossed, data.x_test[10:20]]
+vh.plot_images(rows, ["pixel means", "pixels tossed", "test images"]);
+
+# %% [markdown]
+# **What you see.** The means look soft, and where the decoder is undecided they are grey. The tossed images are pure black and
+# white, like the test images, but they have ragged edges: each pixel is tossed alone, without looking at its neighbours. Most
+# pictures of "VAE samples" that you will see are means. Some digits are clear, and some lie between two digits.
+#
+# ## Save it, load it
+#
+# The parameters alone go into a `.weights.h5` file, which a model of the same shape can read. The whole model goes into a
+# `.keras` file, which can be loaded without the code of this lesson (only `import vae_helpers` is needed).
+
+# %%
+import tempfile
+from pathlib import Path
+
+with tempfile.TemporaryDirectory() as folder:
+    vae.save_weights(Path(folder) / "vae.weights.h5")
+    vae.save(Path(folder) / "vae.keras")
+    fresh = vh.VAE(keras.models.clone_model(encoder), keras.models.clone_model(decoder))
+    fresh.load_weights(Path(folder) / "vae.weights.h5")
+    loaded = keras.models.load_model(Path(folder) / "vae.keras")
+
+difference = max(np.abs(m.sample(10, seed=4) - means).max() for m in (fresh, loaded))
+vh.expect("difference of the images after loading", difference, at_most=1e-6, everywhere=True)
+
+# %% [markdown]
+# ## Autoencoder or VAE: which is better?
+#
+# A common answer is "the VAE". Let us measure instead. We train both with the same network (one hidden layer of 128 units, 10
+# latents), the same number of epochs, the same reconstruction loss, and three different seeds. We ask two questions, both on
+# test images:
+#
+# 1. **Reconstruction**: how many nats does an image cost, decoded from its code (for the VAE: from `mean`)?
+# 2. **New images**: how close do drawn images come to real ones?
+#
+# For the second question we need a measure. We train a small classifier to name digits. Its last hidden layer turns an image
+# into 64 numbers, called *features*, that matter for telling digits apart. Real images make one cloud of features, drawn
+# images another one. The **Fréchet distance** compares the means and the covariances of the two clouds. It is 0 if both agree.
+
+# %%
+from keras import layers
+
+image = keras.Input(data.image_shape)
+hidden = layers.Dense(256, activation="relu")(layers.Flatten()(image))
+feature = layers.Dense(64, activation="relu")(hidden)
+classifier = keras.Model(image, layers.Dense(10, activation="softmax")(feature))
+to_features = keras.Model(image, feature)
+
+classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+classifier.fit(data.x_train, data.y_train, epochs=2, batch_size=128, verbose=2)
+accuracy = classifier.evaluate(data.x_test, data.y_test, verbose=0)[1]
+vh.expect("accuracy of the classifier on test images", accuracy, at_least=0.95)
+
+# %%
+def features(images):
+    """Feature vectors (n, 64) of images in black and white: each pixel at its likelier value."""
+    return to_features.predict((images > 0.5).astype("float32"), batch_size=1000, verbose=0)
+
+
+def frechet(images):
+    """The Fréchet distance between the features of these images and of the test images."""
+    a, b = features(images), features(data.x_test)
+    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    roots = np.sqrt(np.linalg.eigvals(cov_a @ cov_b).real.clip(0))
+    return np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b) - 2 * np.sum(roots)
+
+
+# %% [markdown]
+# The VAE draws its codes from the prior. The autoencoder has no prior, so we help it as in lesson 01, with a distribution fitted
+# to the codes of the training images: once one normal distribution, once a *mixture* of 20 normal distributions, which can
+# follow islands and rays. To be fair in the other direction too, we also fit such a mixture to the codes of the VAE.
+
+# %%
+from sklearn.mixture import GaussianMixture
+
+
+def draw_like(codes, components):
+    """New codes from a mixture of normal distributions fitted to these codes."""
+    mixture = GaussianMixture(components, random_state=0).fit(codes[:10_000].astype("float64"))
+    draws, _ = mixture.sample(settings.samples)
+    return np.random.default_rng(0).permutation(draws)  # they come sorted by component
+
+
+def train(seed, variational):
+    """A VAE or an autoencoder: same network, same loss for the pixels, same seed, same epochs."""
+    keras.utils.set_random_seed(seed)
+    encoder = vh.mlp_encoder(data.image_shape, 10, hidden=(128,), variational=variational)
+    decoder = vh.mlp_decoder(data.image_shape, 10, hidden=(128,))
+    if variational:
+        model = vh.VAE(encoder, decoder)
+    else:
+        model = vh.Autoencoder(encoder, decoder, reconstruction="bernoulli")
+    model.compile(keras.optimizers.Adam(2e-3))
+    model.fit(data.x_train, epochs=settings.budget, batch_size=128, verbose=0)
+    return model
+
+
+# %%
+def nats_per_image(model, codes):
+    """The mean surprise about the test images, decoded from these codes."""
+    return float(np.mean(vh.bernoulli_nll(data.x_test, model.decoder(codes))))
+
+
+def draw_in_five_ways(autoencoder, vae):
+    """New images from both models: a dict of arrays (samples, 28, 28, 1)."""
+    codes = np.array(autoencoder.encode(data.x_train))
+    clouds = np.array(vae.reparameterize(*vae.encode(data.x_train)))
+    naive = keras.random.normal((settings.samples, 10), seed=0)
+    return {
+        "autoencoder, N(0, I)": autoencoder.decode(naive),
+        "autoencoder, one normal": autoencoder.decode(draw_like(codes, 1)),
+        "autoencoder, mixture": autoencoder.decode(draw_like(codes, 20)),
+        "VAE, prior N(0, I)": vae.sample(settings.samples, seed=0),
+        "VAE, mixture": vae.decode(draw_like(clouds, 20)),
+    }
+
+
+# %% [markdown]
+# **Predict.** Put the five ways of drawing in order, best first. Then run the cell; it takes about a minute.
+
+# %%
+nats, distances = [], []
+for seed in range(settings.seeds):
+    autoencoder_10, vae_10 = train(seed, variational=False), train(seed, variational=True)
+    a = nats_per_image(autoencoder_10, autoencoder_10.encode(data.x_test))
+    v = nats_per_image(vae_10, vae_10.encode(data.x_test)[0])
+    nats.append((a, v))
+    drawn = draw_in_five_ways(autoencoder_10, vae_10)
+    distances.append({name: frechet(images) for name, images in drawn.items()})
+    print(f"seed {seed}: an image costs {a:.1f} nats (autoencoder), {v:.1f} nats (VAE)")
+
+# %%
+names = list(distances[0])[::-1]
+values = np.array([[d[name] for d in distances] for name in names])  # (ways, seeds)
+floor = frechet(data.x_train[: settings.samples])
+
+fig, ax = plt.subplots(figsize=(8, 3.2))
+bars = ax.barh(names, values.mean(axis=1), color=["C0", "C0", "C1", "C1", "C1"])
+ax.bar_label(bars, fmt="%.1f", padding=12)
+for of_one_seed in values.T:
+    ax.plot(of_one_seed, names, "k.", markersize=5)
+ax.axvline(floor, color="0.4", linestyle=":")
+ax.set(xscale="log", xlabel="Fréchet distance to test images, log scale (dotted: training images)")
+ax.grid(axis="y", visible=False);
+
+# %% [markdown]
+# **What you see.** Bars are averages, dots are the single seeds, and shorter is better. The dotted line is the distance of real
+# training images, which is as good as one can be. Four things to learn:
+#
+# 1. **Reconstruction: the autoencoder wins**, by some 4 nats. It has no noise and no KL to pay.
+# 2. **The naive draw from the autoencoder is hopeless**, as in lesson 01. The VAE, with the same $\mathcal N(0, I)$, is better
+#    by a factor of ten or more. This is the comparison that people show.
+# 3. **But it is not a fair one.** With a fitted distribution the autoencoder draws better images than the VAE does from its
+#    prior. With a mixture it comes close to the real images.
+# 4. **The VAE has the same reserve.** With a mixture fitted to its codes it draws about as well. So its decoder is fine. What is
+#    wrong is the *match*: the clouds of all images together do not fill the prior exactly. The KL pulls each cloud towards the
+#    prior, but nothing makes their sum equal to it.
+
+# %%
+autoencoder_nats, vae_nats = np.mean(nats, axis=0)
+mean_of = dict(zip(names, values.mean(axis=1)))
+naive, prior = mean_of["autoencoder, N(0, I)"], mean_of["VAE, prior N(0, I)"]
+vh.expect("VAE minus autoencoder, nats", vae_nats - autoencoder_nats, at_least=2, at_most=8)
+vh.expect("naive autoencoder / VAE prior", naive / prior, at_least=10)
+bounds = {"autoencoder, one normal": 1.2, "autoencoder, mixture": 3, "VAE, mixture": 3}
+for fitted, times in bounds.items():
+    vh.expect(f"VAE prior / {fitted}", prior / mean_of[fitted], at_least=times)
+
+# %% [markdown]
+# Now the pictures behind the numbers, for the last seed.
+
+# %%
+vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
+
+# %% [markdown]
+# **What you see.** First row, the naive draws: no digits. Rows with a mixture: mostly clear digits. The other two rows: some
+# clear digits, and some shapes that lie between digits.
+#
+# So why a VAE at all? Not because "an autoencoder cannot generate": with a fitted distribution it can. The VAE gives you other
+# things. It is *one* probability model, trained in one go, with a prior that you choose. It has noise that makes small steps in
+# the code harmless. And its loss is a bound on the probability of an image (lesson 03), so that two models can be compared by
+# one number, in nats, on test images. A plain autoencoder has no such number.
+#
+# ## The VAE's decoder and a GAN's generator
+#
+# A *generative adversarial network* (GAN) also has a network that turns random numbers from $\mathcal N(0, I)$ into an image: the
+# generator. In its form it can be the same network as our decoder. The difference is the training. Our decoder gets a
+# code that belongs to a *known* image, and is told how surprising that image is under its output. So it must find room for every
+# training image, and where it is uncertain, its best answer is the average, which looks blurred. A GAN's generator never
+# sees which image it should make. A second network, the *discriminator*, judges whether its images look real. So its images
+# are sharp, but it may forget whole kinds of images without being punished, it has no encoder, and it gives no number like the
+# ELBO.
+#
+# ## Try it
+#
+# - In `NoNoise`, return `mean + 4 * ops.exp(0.5 * log_var) * noise` with fresh noise (take it from `vh.VAE.reparameterize`). What
+#   will the encoder do about it? Look at the average `log_var`.
+# - Train the larger network with `beta=4` in `vh.VAE(encoder, decoder, beta=4)`. What happens to the two terms, and to the map?
+# - Replace "mnist" by "fashion_mnist" and run the comparison again. Is the order of the five ways the same?
+#
+# ## To take away
+#
+# 1. The encoder of a VAE gives a cloud, `mean` and `log_var`, and the decoder gets one draw from it.
+# 2. Writing the draw as $\mu+\sigma\varepsilon$ lets the gradient pass; it is not the only way, but usually the one that jumps least.
+# 3. The loss is reconstruction plus KL, each a sum, in nats; the mean over the batch comes once, at the end.
+# 4. The noise keeps the clouds honest: without it, the KL and $\sigma$ mean nothing.
+# 5. At equal size the autoencoder reconstructs better. The VAE draws far better from $\mathcal N(0, I)$, but a distribution fitted to
+#    the codes helps both, because the clouds do not fill the prior exactly.
+#
+# **Where the ideas come from.** D. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, ICLR 2014: the loss is equation 10,
+# the KL is in appendix B, the coin for each pixel in appendix C.1. D. Rezende, S. Mohamed and D. Wierstra, *Stochastic
+# Backpropagation*, ICML 2014, found the same at the same time. Score function: R. Williams, *Simple statistical gradient-following
+# algorithms*, Machine Learning 8 (1992). Distributions fitted to codes: P. Ghosh and others, *From Variational to Deterministic
+# Autoencoders*, ICLR 2020. Fréchet distance: M. Heusel and others, *GANs Trained by a Two Time-Scale Update Rule*, NIPS 2017
+# (there with the features of a much larger network). GAN: I. Goodfellow and others, *Generative Adversarial Nets*, NIPS 2014.
+#
+# **Next:** lesson 03 derives the loss, line by line, and checks each line by computing it in three independent ways.

@@ -1,0 +1,77 @@
+"""What several test files share."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import vae_helpers as vh
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Every test starts from the same seed, and without a memory of data that stood in for other data."""
+    vh.run_settings(seed=0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """200 thresholded digits, (200, 28, 28, 1)."""
+    return vh.load_images("digits", binarize="threshold").x_train[:200]
+
+
+@pytest.fixture
+def grey():
+    """37 small grey images: a prime number, so that no batch size but 1 and 37 divides it."""
+    return np.random.default_rng(0).random((37, 4, 4, 1), dtype="float32")
+
+
+@pytest.fixture
+def binary(grey):
+    """The same 37 images with pixels 0 and 1."""
+    return (grey > 0.5).astype("float32")
+
+
+@pytest.fixture
+def make_vae():
+    """A function that builds a small compiled VAE; by default for the images of `grey`."""
+
+    def make(image_shape=(4, 4, 1), latent_dim=2, hidden=(8,), optimizer="adam", **kwargs):
+        encoder = vh.mlp_encoder(image_shape, latent_dim, hidden)
+        vae = vh.VAE(encoder, vh.mlp_decoder(image_shape, latent_dim, hidden), **kwargs)
+        vae.compile(keras.optimizers.get(optimizer))
+        return vae
+
+    return make
+
+
+@pytest.fixture
+def make_autoencoder():
+    """The same for an Autoencoder."""
+
+    def make(image_shape=(4, 4, 1), latent_dim=2, hidden=(8,), optimizer="adam", **kwargs):
+        encoder = vh.mlp_encoder(image_shape, latent_dim, hidden, variational=False)
+        model = vh.Autoencoder(encoder, vh.mlp_decoder(image_shape, latent_dim, hidden), **kwargs)
+        model.compile(keras.optimizers.get(optimizer))
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_python():
+    """A function that runs code in a fresh process, without what the package set in this one's environment."""
+
+    def run(code, *arguments):
+        hidden = ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        process = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=environment
+        )
+        assert process.returncode == 0, process.stderr
+        return process
+
+    return run
