@@ -1,6 +1,7 @@
 """What holds the project together: requirements, built notebooks, public names."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import nbformat
@@ -148,6 +149,11 @@ def test_a_lesson_has_cells_whose_output_is_compared(source):
 @pytest.mark.parametrize("words", ["if quick", "VAE_HELPERS_PROFILE"])
 def test_a_lesson_leaves_the_profile_to_the_package(source, words):
     assert words not in source.read_text(encoding="utf-8")
+
+
+def test_everything_the_readme_links_to_is_here():
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links and [link for link in links if not (ROOT / link).exists()] == []
 
 
 # Public names

@@ -139,15 +139,8 @@ def plot_latent_scatter(codes, labels, class_names, limit=None, ax=None):
         name = str(class_names[label])
         color = CLASS_COLORS[label % len(CLASS_COLORS)]
         ax.plot([], [], "o", color=color, label=name)
-        text = ax.text(
-            *np.median(codes[labels == label], axis=0),
-            name,
-            color=color,
-            weight="bold",
-            size=12,
-            ha="center",
-            va="center",
-        )
+        middle = np.median(codes[labels == label], axis=0)
+        text = ax.text(*middle, name, weight="bold", size=12, ha="center", va="center")
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     if limit is not None:
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))

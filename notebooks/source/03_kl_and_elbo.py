@@ -1,0 +1,625 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · KL divergence and the ELBO: a derivation that runs
+#
+# You derive the loss of the VAE line by line, check every line by computing it in three ways, and find out why a loss copied
+# from the web can make every picture the same.
+#
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/03_kl_and_elbo.ipynb)
+#
+# **Time:** about 1 minute of computing on two cores (not measured yet on a Colab GPU), and 75 minutes of reading and
+# thinking.
+#
+# **You will be able to**
+#
+# - say what the KL divergence measures, and why its two directions differ;
+# - derive the KL term of the VAE, and test such a formula against quadrature, Monte Carlo and a library;
+# - derive the ELBO in two ways, and see the gap between it and $\log p(x)$ on a model where both are known;
+# - find the *effective β* of any VAE loss, and predict which losses collapse.
+#
+# **You need** lesson 02 (mean, log_var, $q(z\mid x)$, prior, nats), logarithms, and the idea of an integral as an area.
+
+# %%
+# On Colab this cell installs the package of the course. On your own machine it does nothing.
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    package = "git+https://github.com/{{repository}}@{{branch}}"
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+
+# %%
+import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from scipy.optimize import minimize
+
+plt.style.use("vae_helpers.course")
+settings = vh.run_settings(seed=1, epochs=3, grid=12)
+data = vh.load_images("mnist", binarize="threshold")
+rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Two coins
+#
+# A coin shows heads with probability $p$. You believe that the probability is $q$. How wrong are you?
+#
+# Lesson 02 measured the *surprise* about an outcome: minus the logarithm of its probability, in nats. If you believe $q$, heads
+# surprise you by $-\log q$ and tails by $-\log(1-q)$. Somebody who knows $p$ is surprised by $-\log p$ and $-\log(1-p)$. Your
+# **extra** surprise, averaged over what really happens, is the **Kullback–Leibler divergence**:
+#
+# $$\mathrm{KL}(p\,\|\,q) = p\,\log\frac{p}{q} + (1-p)\,\log\frac{1-p}{1-q}$$
+#
+# **Predict.** For a fair coin, $p=\frac12$: where is the KL zero? Can it be negative? What happens when you are sure of tails,
+# $q\to0$, but heads do come?
+
+# %%
+def kl_coins(p, q):
+    """KL(p ‖ q) of two coins, in nats."""
+    return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+
+
+q = np.linspace(0.005, 0.995, 199)
+fig, ax = plt.subplots(figsize=(6.5, 3.2))
+for p, style in ((0.5, "-"), (0.9, "--")):
+    ax.plot(q, kl_coins(p, q), style, label=f"true probability p = {p}")
+ax.set(xlabel="believed probability q", ylabel="KL in nats", title="The extra surprise of a wrong belief")
+ax.legend();
+
+# %% [markdown]
+# **What you see.** Each curve touches zero at $q=p$, where you are right, and nowhere else. It is never negative: nobody is less
+# surprised on average than the one who knows. It grows without bound at the ends: to be sure, and wrong, is infinitely
+# bad.
+#
+# An average can be checked by trying. We toss the coin many times, and average your extra surprise:
+
+# %%
+p, q = 0.9, 0.5
+heads = rng.random(200_000) < p
+extra = np.where(heads, np.log(p / q), np.log((1 - p) / (1 - q)))  # one value per toss
+
+off = abs(extra.mean() - kl_coins(p, q)) / (extra.std() / np.sqrt(extra.size))
+vh.expect("tosses minus formula, in standard errors", off, at_most=4, everywhere=True)
+
+# %% [markdown]
+# The **standard error** is the standard deviation of one value, divided by the square root of the number of values. It says how far
+# an average of random values is typically off. More than 4 standard errors would hardly happen by chance. This way of
+# computing an average, by drawing, is called **Monte Carlo**. It comes back below.
+#
+# ## Two normal distributions
+#
+# For a variable that can be any number, the sum over heads and tails becomes an integral:
+#
+# $$\mathrm{KL}(q\,\|\,p) = \int q(z)\,\log\frac{q(z)}{p(z)}\,dz$$
+#
+# In a VAE, $q$ is the cloud of one image and $p$ is the prior $\mathcal N(0, 1)$. Here is one latent. To integrate, we evaluate the
+# function on a fine grid and add up thin strips. This is **quadrature**.
+
+# %%
+z = np.linspace(-12, 12, 24_001)  # the grid for all integrals of this lesson
+dz = z[1] - z[0]
+
+
+def log_normal(z, mean, log_var):
+    """The logarithm of the density of N(mean, exp(log_var)) at z."""
+    return -0.5 * (np.log(2 * np.pi) + log_var + (z - mean) ** 2 / np.exp(log_var))
+
+
+def integrate(values):
+    return np.sum(values) * dz
+
+
+mean, log_var = 1.5, np.log(0.25)  # a cloud: in the middle 1.5, width 0.5
+log_q, log_p = log_normal(z, mean, log_var), log_normal(z, 0.0, 0.0)
+integrand = np.exp(log_q) * (log_q - log_p)
+kl_by_quadrature = integrate(integrand)
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharex=True)
+axes[0].plot(z, np.exp(log_q), label="q: the cloud")
+axes[0].plot(z, np.exp(log_p), "--", label="p: the prior")
+axes[1].fill_between(z, integrand, where=integrand > 0, color="C0", label="adds")
+axes[1].fill_between(z, integrand, where=integrand < 0, color="C1", label="subtracts")
+axes[0].set(xlim=(-4, 4), xlabel="z", title="two densities")
+axes[1].set(xlabel="z", title=f"q log(q/p): the area is KL = {kl_by_quadrature:.3f} nats")
+for ax in axes:
+    ax.legend()
+
+# %% [markdown]
+# **What you see.** Left, the two densities. Right, what is integrated. Where $q$ lies above $p$, the logarithm is positive and the
+# area adds. Where $q$ lies below $p$, it subtracts a little. The tails of $p$ on the left do not count, because there $q$ is
+# zero: the average is taken over $q$.
+#
+# ## The two directions differ
+#
+# $\mathrm{KL}(q\|p)$ averages over $q$, and $\mathrm{KL}(p\|q)$ averages over $p$. Does it matter? Take a target with two hills, and find
+# the one normal distribution that is nearest to it. Once nearest in the sense of $\mathrm{KL}(\text{target}\,\|\,q)$, once of
+# $\mathrm{KL}(q\,\|\,\text{target})$.
+#
+# **Predict.** One of the two answers is a wide hill over both. The other one sits on one hill alone. Which is which?
+
+# %%
+log_target = np.logaddexp(
+    np.log(0.6) + log_normal(z, -2.0, np.log(0.5)),
+    np.log(0.4) + log_normal(z, 2.5, np.log(0.5)),
+)
+
+
+def kl_on_grid(log_a, log_b):
+    """KL(a ‖ b) of two densities given by their logarithms on the grid."""
+    return integrate(np.exp(log_a) * (log_a - log_b))
+
+
+def fit(direction):
+    """The mean and log-variance of the nearest normal distribution, in one direction of the KL."""
+    def loss(parameters):
+        log_q = log_normal(z, *parameters)
+        pair = (log_target, log_q) if direction == "target to q" else (log_q, log_target)
+        return kl_on_grid(*pair)
+
+    return minimize(loss, x0=[-1.0, 0.0], method="Nelder-Mead").x
+
+
+covering, seeking = fit("target to q"), fit("q to target")
+
+# %%
+fig, ax = plt.subplots(figsize=(7.5, 3.2))
+ax.fill_between(z, np.exp(log_target), color="0.85", label="target")
+ax.plot(z, np.exp(log_normal(z, *covering)), label="min KL(target ‖ q): covers")
+ax.plot(z, np.exp(log_normal(z, *seeking)), "--", label="min KL(q ‖ target): seeks one hill")
+ax.set(xlim=(-6, 6), ylim=(0, 0.75), xlabel="z", title="Two answers to one question")
+ax.legend(loc="upper right", fontsize=10);
+
+# %% [markdown]
+# **What you see.** $\mathrm{KL}(\text{target}\|q)$ punishes $q$ where the target is high and $q$ is low. So $q$ *covers* everything, also the
+# valley between the hills, where the target is almost zero. $\mathrm{KL}(q\|\text{target})$ punishes $q$ where $q$ is high and the target is low.
+# So $q$ avoids the valley and *seeks* one hill. The VAE uses the second kind, with $q$ on the left, in both places where a KL will appear
+# below. Remember the result: such a $q$ may be too narrow and miss a hill.
+#
+# The covering answer can be checked: its mean and variance are those of the target.
+
+# %%
+target_mean = integrate(np.exp(log_target) * z)
+vh.expect("covering: mean minus the target's mean", abs(covering[0] - target_mean), at_most=0.01, everywhere=True)
+vh.expect("seeking: distance from the higher hill", abs(seeking[0] + 2.0), at_most=0.05, everywhere=True)
+vh.expect("width, covering / seeking", np.exp(0.5 * (covering[1] - seeking[1])), at_least=2.5, everywhere=True)
+
+# %% [markdown]
+# ## The closed form, line by line
+#
+# Quadrature is fine for one latent. For 20 latents a grid would need more points than there are atoms. For normal distributions there is a
+# formula instead. We derive it for one latent, and **each line is a function**, so that each line can be tested.
+#
+# Write the KL as a difference of two averages over $q$:
+#
+# $$\mathrm{KL}(q\|p)=\mathbb E_q[\log q(z)]-\mathbb E_q[\log p(z)]$$
+#
+# The logarithm of a normal density is a short sum (it stands in `log_normal` above). So only two averages of squares are needed:
+#
+# $$\text{(1)}\quad \mathbb E_q\!\left[\tfrac{(z-\mu)^2}{\sigma^2}\right]=1 \qquad\qquad \text{(2)}\quad \mathbb E_q[z^2]=\mu^2+\sigma^2$$
+#
+# (1) is the definition of the variance, divided by the variance. (2) is the rule "mean of the square = square of the mean + variance".
+# Put them in:
+#
+# $$\text{(3)}\quad \mathbb E_q[\log q(z)]=-\tfrac12\left(\log 2\pi+\log\sigma^2+1\right)$$
+#
+# $$\text{(4)}\quad \mathbb E_q[\log p(z)]=-\tfrac12\left(\log 2\pi+\mu^2+\sigma^2\right)$$
+#
+# Subtract (4) from (3); $\log 2\pi$ cancels:
+#
+# $$\text{(5)}\quad \mathrm{KL}=\tfrac12\left(\mu^2+\sigma^2-1-\log\sigma^2\right)$$
+
+# %%
+lines = {  # the right-hand sides
+    "(1) mean of (z-μ)²/σ²": lambda mean, log_var: 1.0,
+    "(2) mean of z²": lambda mean, log_var: mean**2 + np.exp(log_var),
+    "(3) mean of log q": lambda mean, log_var: -0.5 * (np.log(2 * np.pi) + log_var + 1),
+    "(4) mean of log p": lambda mean, log_var: -0.5 * (np.log(2 * np.pi) + mean**2 + np.exp(log_var)),
+    "(5) KL": lambda mean, log_var: 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var),
+}
+inside = {  # the left-hand sides: what is averaged over q
+    "(1) mean of (z-μ)²/σ²": lambda z, mean, log_var: (z - mean) ** 2 / np.exp(log_var),
+    "(2) mean of z²": lambda z, mean, log_var: z**2,
+    "(3) mean of log q": lambda z, mean, log_var: log_normal(z, mean, log_var),
+    "(4) mean of log p": lambda z, mean, log_var: log_normal(z, 0, 0),
+    "(5) KL": lambda z, mean, log_var: log_normal(z, mean, log_var) - log_normal(z, 0, 0),
+}
+
+# %% [markdown]
+# Each average in three independent ways: by the formula, by quadrature, and by Monte Carlo with 100,000 draws.
+
+# %%
+draws = mean + np.exp(0.5 * log_var) * rng.normal(size=100_000)
+density = np.exp(log_normal(z, mean, log_var))
+
+print(f"{'':24s}formula   quadrature   Monte Carlo ± standard error")
+off_quadrature, off_monte_carlo = 0.0, 0.0
+for name, formula in lines.items():
+    exact = formula(mean, log_var)
+    quadrature = integrate(density * inside[name](z, mean, log_var))
+    values = inside[name](draws, mean, log_var)
+    average, error = values.mean(), values.std() / np.sqrt(values.size)
+    off_quadrature = max(off_quadrature, abs(quadrature - exact))
+    off_monte_carlo = max(off_monte_carlo, abs(average - exact) / error)
+    print(f"{name:24s}{exact:7.4f}   {quadrature:10.4f}   {average:11.4f} ± {error:.4f}")
+
+vh.expect("formula minus quadrature", off_quadrature, at_most=1e-6, everywhere=True)
+vh.expect("formula minus Monte Carlo, standard errors", off_monte_carlo, at_most=4, everywhere=True)
+
+# %% [markdown]
+# **What you see.** All three columns agree in every line. If one line of a derivation were wrong, this table would show *which*.
+#
+# A fourth check comes from a library. TensorFlow Probability has the KL between many pairs of distributions; somebody else wrote and tested it.
+# And `vh.gaussian_kl`, the function that the course uses, must agree as well.
+
+# %%
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+oracle = tfd.kl_divergence(tfd.Normal(mean, np.exp(0.5 * log_var)), tfd.Normal(0.0, 1.0))
+package = vh.gaussian_kl(ops.array([[mean]]), ops.array([[log_var]]))[0]
+formula = lines["(5) KL"](mean, log_var)
+
+vh.expect("formula minus library", abs(formula - oracle), at_most=1e-5, everywhere=True)
+vh.expect("formula minus vh.gaussian_kl", abs(formula - package), at_most=1e-5, everywhere=True)
+
+# %% [markdown]
+# **More than one latent.** The latents of $q$ are independent of each other, and so are those of the prior. The logarithm of a product
+# is a sum, so the KL of the whole cloud is the **sum** of the KLs of the latents. Not the mean: two latents cost twice as much as one.
+#
+# **How fast does Monte Carlo get there?** Each point below is one run with that many draws.
+
+# %%
+sizes = np.logspace(1, 5, 25).astype(int)
+values = inside["(5) KL"](draws, mean, log_var)
+averages = [rng.choice(values, size).mean() for size in sizes]
+errors = values.std() / np.sqrt(sizes)
+
+fig, ax = plt.subplots(figsize=(7.5, 3.2))
+ax.axhline(formula, color="black", linewidth=1, label="formula")
+ax.fill_between(sizes, formula - 2 * errors, formula + 2 * errors, color="C0", alpha=0.2, label="± 2 standard errors")
+ax.plot(sizes, averages, "C0o", markersize=4, label="Monte Carlo")
+ax.set(xscale="log", xlabel="number of draws", ylabel="KL in nats", title="Ten times nearer costs a hundred times more")
+ax.legend();
+
+# %% [markdown]
+# **What you see.** The points scatter around the formula, and nearly all stay inside the band. The band becomes ten times narrower when
+# there are a hundred times more draws. This is why a formula is worth having.
+#
+# **The gradient.** Training follows the derivatives of the KL. From (5):
+#
+# $$\frac{\partial\,\mathrm{KL}}{\partial\mu}=\mu,\qquad \frac{\partial\,\mathrm{KL}}{\partial\log\sigma^2}=\tfrac12\left(\sigma^2-1\right)$$
+#
+# So the KL pulls $\mu$ to 0 like a spring, and pulls $\sigma$ to 1. We check by automatic differentiation, and by finite differences of
+# the *quadrature*, which does not know formula (5).
+
+# %%
+def kl_quadrature(mean, log_var):
+    return kl_on_grid(log_normal(z, mean, log_var), log_normal(z, 0.0, 0.0))
+
+
+by_formula = np.array([mean, 0.5 * (np.exp(log_var) - 1)])
+
+m, v = tf.Variable([[mean]], dtype="float32"), tf.Variable([[log_var]], dtype="float32")
+with tf.GradientTape() as tape:
+    kl = vh.gaussian_kl(m, v)
+by_tape = np.array([g.numpy().item() for g in tape.gradient(kl, [m, v])])
+
+h = 1e-4
+by_differences = np.array([
+    (kl_quadrature(mean + h, log_var) - kl_quadrature(mean - h, log_var)) / (2 * h),
+    (kl_quadrature(mean, log_var + h) - kl_quadrature(mean, log_var - h)) / (2 * h),
+])  # fmt: skip
+vh.expect("gradient: formula minus tape", abs(by_formula - by_tape).max(), at_most=1e-5, everywhere=True)
+off = abs(by_formula - by_differences).max()
+vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=True)
+
+# %% [markdown]
+# ## Why this loss? The ELBO, derived twice
+#
+# What do we want from a model of images? That it gives real images a high probability. For one image $x$ this is $\log p(x)$, called the
+# **evidence**. The model of a VAE makes an image in two steps: draw $z$ from the prior $p(z)$, then draw $x$ from $p(x\mid z)$, which the decoder
+# gives. An image can come from any $z$, so
+#
+# $$p(x)=\int p(x\mid z)\,p(z)\,dz .$$
+#
+# With many latents nobody can compute this integral. And with plain Monte Carlo from the prior it fails too: for a given image, almost every $z$
+# gives almost zero. The way out: draw $z$ not from the prior, but from a distribution $q(z)$ that looks where $x$ could come from. That is the
+# encoder's cloud.
+#
+# ### First derivation: Jensen
+#
+# Multiply and divide by $q(z)$:
+#
+# $$\log p(x)=\log\int q(z)\,\frac{p(x\mid z)\,p(z)}{q(z)}\,dz=\log\ \mathbb E_q\!\left[\frac{p(x\mid z)\,p(z)}{q(z)}\right]
+# \ \ge\ \mathbb E_q\!\left[\log\frac{p(x\mid z)\,p(z)}{q(z)}\right]$$
+#
+# The last step is **Jensen's inequality**: the logarithm of a mean is at least the mean of the logarithms, because the logarithm bends downward. Now
+# split the logarithm:
+#
+# $$\boxed{\ \mathrm{ELBO}=\mathbb E_q[\log p(x\mid z)]-\mathrm{KL}(q(z)\,\|\,p(z))\ \le\ \log p(x)\ }$$
+#
+# There it is: *evidence lower bound*. Minus the first term is the reconstruction of lesson 02, and the second term is its KL.
+#
+# ### Second derivation: what is lost
+#
+# Jensen says "at least". By how much? The codes that really could have made $x$ have the **posterior** distribution $p(z\mid x)=p(x\mid z)\,p(z)/p(x)$.
+# Take logarithms, and solve for $\log p(x)$:
+#
+# $$\log p(x)=\log\big(p(x\mid z)\,p(z)\big)-\log p(z\mid x)$$
+#
+# This holds for every $z$. Average both sides over $q$, and add and subtract $\mathbb E_q[\log q(z)]$:
+#
+# $$\log p(x)=\underbrace{\mathbb E_q\!\left[\log\frac{p(x\mid z)\,p(z)}{q(z)}\right]}_{\text{ELBO}}+\underbrace{\mathbb E_q\!\left[\log\frac{q(z)}{p(z\mid x)}\right]}_{\mathrm{KL}(q\,\|\,p(z\mid x))\ \ge\ 0}$$
+#
+# So the gap is exactly the KL from the cloud to the true posterior. Note that there are *two* KLs now: one to the prior, inside the ELBO, and one to the
+# posterior, the gap. To raise the ELBO with a fixed decoder means to bring $q$ closer to the posterior.
+#
+# ## See the gap
+#
+# Let us take a model so small that everything can be computed. One latent. An "image" of four pixels. The decoder: pixel $i$ is 1 with probability
+# $\mathrm{sigmoid}(a_i z+b_i)$. We see one image, and integrate over $z$ on the grid.
+
+# %%
+a, b = np.array([4.0, 3.0, -2.0, 1.0]), np.array([1.0, -2.0, 3.0, 0.0])
+x = np.array([1, 0, 1, 1])  # the image
+
+logits = a * z[:, None] + b  # (grid, 4)
+log_likelihood = -np.sum(np.logaddexp(0, np.where(x == 1, -logits, logits)), axis=1)  # log p(x|z)
+log_prior = log_normal(z, 0.0, 0.0)
+log_evidence = np.log(integrate(np.exp(log_likelihood + log_prior)))  # log p(x), exact
+log_posterior = log_likelihood + log_prior - log_evidence  # log p(z|x), exact
+
+
+def elbo(mean, log_var):
+    """E_q[log p(x|z)] - KL(q ‖ prior), by quadrature."""
+    log_q = log_normal(z, mean, log_var)
+    return integrate(np.exp(log_q) * log_likelihood) - kl_on_grid(log_q, log_prior)
+
+
+vh.expect("area under the posterior", integrate(np.exp(log_posterior)), 0.999999, 1.000001, everywhere=True)
+
+# %% [markdown]
+# **Predict.** We fix the width of $q$ and move its middle. Where will the ELBO be highest? Will it touch $\log p(x)$ there?
+
+# %%
+means = np.linspace(-2, 3, 101)
+width = np.log(0.4**2)
+elbos = np.array([elbo(m, width) for m in means])
+gaps = np.array([kl_on_grid(log_normal(z, m, width), log_posterior) for m in means])
+
+fig, ax = plt.subplots(figsize=(7.5, 3.6))
+ax.axhline(log_evidence, color="black", linewidth=1.5, label="log p(x)")
+ax.plot(means, elbos, label="ELBO")
+ax.fill_between(means, elbos, log_evidence, color="C1", alpha=0.2, label="the gap")
+ax.plot(means, log_evidence - gaps, "C1:", label="log p(x) - KL(q ‖ posterior)")
+ax.set(xlabel="mean of q", ylabel="nats", ylim=(-8, -1), title="The gap is the KL to the posterior")
+ax.legend(loc="lower center", fontsize=10);
+
+# %% [markdown]
+# **What you see.** The ELBO stays below $\log p(x)$ everywhere, and it is highest where $q$ sits on the posterior. The dotted line is computed without the ELBO,
+# from the posterior alone. It lies exactly on the ELBO. Even at its best, the ELBO does not quite touch: a $q$ of this width is not the posterior.
+
+# %%
+difference = abs(log_evidence - elbos - gaps).max()
+vh.expect("gap minus KL(q ‖ posterior), nats", difference, at_most=1e-4, everywhere=True)
+vh.expect("smallest gap, nats", gaps.min(), at_least=0.001, everywhere=True)
+
+# %% [markdown]
+# Now we let both mean and width move, and take the best normal distribution.
+
+# %%
+best = minimize(lambda q: -elbo(*q), x0=[0.0, 0.0], method="Nelder-Mead").x
+best_gap = log_evidence - elbo(*best)
+
+fig, ax = plt.subplots(figsize=(7.5, 3.2))
+ax.fill_between(z, np.exp(log_posterior), color="0.85", label="true posterior p(z|x)")
+ax.plot(z, np.exp(log_prior), ":", color="0.4", label="prior p(z)")
+ax.plot(z, np.exp(log_normal(z, *best)), "--", label="best normal q")
+ax.set(xlim=(-3, 4), xlabel="z", title=f"The best q leaves a gap of {best_gap:.3f} nats")
+ax.legend();
+
+# %% [markdown]
+# **What you see.** The seen image made some codes likelier than the prior did: the posterior is narrower. It is also a little skewed, and a normal distribution cannot
+# be skewed. This part of the gap remains, however well the encoder is trained. (A second part comes from the encoder: one network must give good clouds for all
+# images at once.)
+
+# %%
+vh.expect("gap of the best q, nats", best_gap, at_least=1e-3, at_most=0.1, everywhere=True)
+vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0, everywhere=True)
+
+# %% [markdown]
+# ## One draw, or the formula?
+#
+# In training, the average over $q$ is estimated from one draw of $z$. There are two common ways to write it:
+#
+# - **all by drawing:** $\log p(x\mid z)+\log p(z)-\log q(z)$, as in the official TensorFlow tutorial;
+# - **formula for the KL:** $\log p(x\mid z)-\mathrm{KL}$, as in this course and most others.
+#
+# Both have the ELBO as their average. **Predict.** Which one jumps less from draw to draw? Always?
+
+# %%
+def one_draw_values(mean, log_var, n=100_000):
+    """Both estimates, from n single draws."""
+    z_drawn = mean + np.exp(0.5 * log_var) * rng.normal(size=n)
+    log_px = np.interp(z_drawn, z, log_likelihood)
+    by_drawing = log_px + log_normal(z_drawn, 0, 0) - log_normal(z_drawn, mean, log_var)
+    by_formula = log_px - lines["(5) KL"](mean, log_var)
+    return {"all by drawing": by_drawing, "formula for the KL": by_formula}
+
+
+clouds = {"a poor q: N(1.2, 0.3²)": (1.2, np.log(0.09)), "the best q": best}
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.2))
+for ax, (title, parameters) in zip(axes, clouds.items()):
+    for name, values in one_draw_values(*parameters).items():
+        text = f"{name}\nvariance {values.var():.3f}"
+        ax.hist(values, bins=100, range=(-6, -1), histtype="step", linewidth=2, label=text)
+    ax.axvline(elbo(*parameters), color="black", linewidth=1)
+    ax.set(title=title, xlabel="estimate of the ELBO from one draw", yticks=[])
+    ax.legend(fontsize=9, loc="upper left")
+
+# %%
+estimates = {title: one_draw_values(*parameters) for title, parameters in clouds.items()}
+off = max(
+    abs(v.mean() - elbo(*clouds[title])) / (v.std() / np.sqrt(v.size))
+    for title, pair in estimates.items()
+    for v in pair.values()
+)
+vh.expect("averages minus ELBO, in standard errors", off, at_most=4.5, everywhere=True)
+poor, good = ({name: v.var() for name, v in pair.items()} for pair in estimates.values())
+ratio = poor["all by drawing"] / poor["formula for the KL"]
+vh.expect("variance, drawing / formula, poor q", ratio, at_least=1.2, everywhere=True)
+ratio = good["all by drawing"] / good["formula for the KL"]
+vh.expect("variance, drawing / formula, best q", ratio, at_most=0.5, everywhere=True)
+
+# %% [markdown]
+# **What you see.** The black line is the ELBO; all four histograms have it as their average. For the poor $q$, the formula for the KL jumps less. For the best $q$ it is
+# the other way round, and clearly: if $q$ were exactly the posterior, then $\log p(x\mid z)+\log p(z)-\log q(z)$ would be $\log p(x)$ for *every* $z$, with no variance at all.
+# So "the formula always has less variance" is false. Both are right; in this course we take the formula, because it shows the KL as a number of its own.
+#
+# ## The reductions lab: means where sums belong
+#
+# The boxed formula has a sum over pixels, hidden in $\log p(x\mid z)$, and a sum over latents, hidden in the KL. Many programs take a `mean` in one or both places. Is it only
+# a matter of scale?
+#
+# Let $R$ be the reconstruction summed over the $D=784$ pixels, and $K$ the KL summed over the $d=2$ latents. A mean over pixels is $R/D$, and a mean over latents is $K/d$.
+# So each of these losses is $c\,(R+\beta K)$ with some number $\beta$. The factor $c$ in front scales the whole loss; the optimizer Adam hardly notices it. But $\beta$
+# changes *what is optimized*.
+#
+# **To find the effective β of any loss: divide the factor of the summed KL by the factor of the summed reconstruction.**
+#
+# | loss | factor of $R$ | factor of $K$ | effective β |
+# |---|---|---|---|
+# | sum over pixels, sum over latents (the ELBO) | 1 | 1 | 1 |
+# | sum over pixels, **mean** over latents | 1 | 1/2 | 1/2 |
+# | **mean** over pixels, **mean** over latents | 1/784 | 1/2 | 392 |
+# | **mean** over pixels, sum over latents | 1/784 | 1 | 784 |
+#
+# The second is in a well-known convolutional VAE tutorial, the third in a well-known MLP VAE example, and the fourth is the commonest mistake in questions on the web.
+#
+# **Predict.** Which of the four will still show digits? What will the images of the others look like?
+
+# %%
+D, d = np.prod(data.image_shape), 2
+losses = {  # name: (factor of R, factor of K)
+    "sum, sum": (1, 1),
+    "sum, mean": (1, 1 / d),
+    "mean, mean": (1 / D, 1 / d),
+    "mean, sum": (1 / D, 1),
+}
+
+
+class LossFromTheWeb(vh.VAE):
+    """A VAE whose loss has other factors. It still *reports* R and K as sums."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        super().compute_loss(x, y_pred=y_pred)  # writes down R and K
+        reconstruction = vh.bernoulli_nll(x, y_pred["logits"])
+        kl = vh.gaussian_kl(y_pred["mean"], y_pred["log_var"])
+        return ops.mean(self.factor_r * reconstruction + self.factor_k * kl)
+
+# %% tags=["nbval-check-output"]
+for name, (factor_r, factor_k) in losses.items():
+    print(f"{name:12s} effective β = {factor_k / factor_r:g}")
+
+# %%
+def train(factor_r, factor_k):
+    keras.utils.set_random_seed(settings.seed)  # the same start for all four
+    encoder = vh.mlp_encoder(data.image_shape, d, hidden=(256,))
+    decoder = vh.mlp_decoder(data.image_shape, d, hidden=(256,))
+    model = LossFromTheWeb(encoder, decoder)
+    model.factor_r, model.factor_k = factor_r, factor_k
+    model.compile(keras.optimizers.Adam(2e-3))
+    model.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=0)
+    return model
+
+
+models = {name: train(*factors) for name, factors in losses.items()}
+scores = {name: m.evaluate(data.x_test, verbose=0, return_dict=True) for name, m in models.items()}
+print("nats per test image   KL, summed   reconstruction, summed")
+for name, s in scores.items():
+    print(f"{name:22s}{s['kl']:10.5f}{s['reconstruction']:25.1f}")
+
+# %%
+rows, titles = [data.x_test[:10]], ["image"]
+for name, model in models.items():
+    rows += [model.reconstruct(data.x_test[:10]), model.sample(10, seed=2)]
+    titles += [f"{name}: reconstructed", f"{name}: new"]
+vh.plot_images(rows, titles);
+
+# %% [markdown]
+# **What you see.** With *sum, sum* and *sum, mean* the reconstructions are digits, and most new images are too. With *mean, mean* and *mean, sum* every picture is the same
+# blur: the average of all digits. The KL says why: it is practically zero. At a price of 392 or 784 for each nat, the encoder tells the decoder nothing, every cloud is
+# the prior, and the decoder can only draw the mean. This is called **posterior collapse**. Nothing crashed, the loss went down, and it was a small and harmless number.
+
+# %%
+for name in ("mean, mean", "mean, sum"):
+    vh.expect(f"KL of '{name}', nats", scores[name]["kl"], at_most=0.01)
+    spread = np.std(models[name].sample(10, seed=2), axis=0).max()
+    vh.expect(f"largest difference of new images, '{name}'", spread, at_most=0.02)
+vh.expect("KL of 'sum, sum', nats", scores["sum, sum"]["kl"], at_least=4)
+gain = scores["mean, sum"]["reconstruction"] - scores["sum, sum"]["reconstruction"]
+vh.expect("reconstruction, 'mean, sum' minus 'sum, sum'", gain, at_least=35)
+
+# %% [markdown]
+# And the second, *sum, mean*, with β = ½? It does not collapse. It pays *less* for the KL, so its KL is larger and its reconstruction is better. But its loss is no longer the
+# negative ELBO. The bound on $\log p(x)$ holds for β = 1, and for any β above 1 (the loss only gets larger, because the KL is not negative). For β below 1 there is
+# no such guarantee. Compare models by the true ELBO, $-(R+K)$:
+
+# %%
+for name, s in scores.items():
+    print(f"{name:12s} true ELBO {-(s['reconstruction'] + s['kl']):8.1f}")
+more = scores["sum, mean"]["kl"] - scores["sum, sum"]["kl"]
+vh.expect("KL of 'sum, mean' minus 'sum, sum'", more, at_least=0.3)
+
+# %% [markdown]
+# One last check of the table itself. If *mean, mean* really is $\frac1{784}(R+392\,K)$, then its gradient must be the gradient of `vh.VAE(…, beta=392)`, divided by 784.
+# Same parameters, same noise:
+
+# %%
+def gradient(model, x):
+    model.reseed(0)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y_pred=model(x))
+    return np.concatenate([g.numpy().ravel() for g in tape.gradient(loss, model.trainable_variables)])
+
+
+web = models["mean, mean"]
+with_beta = vh.VAE(web.encoder, web.decoder, beta=392)
+x = data.x_test[:100]
+difference = np.abs(D * gradient(web, x) - gradient(with_beta, x)).max()
+size = np.abs(gradient(with_beta, x)).max()
+vh.expect("difference of the gradients / their size", difference / size, at_most=1e-4, everywhere=True)
+
+# %% [markdown]
+# ## Try it
+#
+# - Give the target with two hills a third hill. What do the covering and the seeking $q$ do now?
+# - In the model with four pixels, make the slopes `a` ten times smaller. What does the posterior become? And the gap? Why?
+# - What is the effective β of "mean over pixels, plus 0.001 times the sum over latents", for images of 64 × 64 × 3? Is it near 1?
+#
+# ## To take away
+#
+# 1. The KL is the average extra surprise of believing $p$ when $q$ is true. It is zero only where both agree, and its two directions differ.
+# 2. For the cloud and the prior it is $\frac12\sum(\mu^2+\sigma^2-1-\log\sigma^2)$. You have checked it by quadrature, by Monte Carlo and by a library.
+# 3. $\log p(x)=\mathrm{ELBO}+\mathrm{KL}(q\,\|\,p(z\mid x))$. The ELBO is a bound on the log-probability of an image, not the log-probability itself.
+# 4. One draw estimates the ELBO. With the KL by formula or by drawing the average is the same, and neither always has the smaller variance.
+# 5. A mean in place of a sum changes the weight of the KL. Find the effective β before you trust a loss.
+#
+# **Where the ideas come from.** S. Kullback and R. Leibler, *On information and sufficiency* (1951). D. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, ICLR 2014:
+# the second derivation is equations 1 to 3, the closed form is in appendix B, and their two estimators are equations 6 and 7. No variance at the posterior: G. Roeder, Y. Wu and D. Duvenaud,
+# *Sticking the Landing*, NIPS 2017. The two parts of the gap: C. Cremer, X. Li and D. Duvenaud, *Inference Suboptimality in Variational Autoencoders*, ICML 2018.
+# β: I. Higgins and others, *beta-VAE*, ICLR 2017.
+#
+# **Next:** lesson 04 gives the network eyes: convolutions.
