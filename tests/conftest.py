@@ -37,12 +37,15 @@ def binary(grey):
 
 @pytest.fixture
 def make_vae():
-    """A function that builds a small compiled VAE; by default for the images of `grey`."""
+    """A function that builds a small compiled VAE; by default for the images of `grey`.
 
-    def make(image_shape=(4, 4, 1), latent_dim=2, hidden=(8,), optimizer="adam", **kwargs):
+    Plain gradient descent compiles in half the time that Adam takes.
+    """
+
+    def make(image_shape=(4, 4, 1), latent_dim=2, hidden=(8,), optimizer=None, **kwargs):
         encoder = vh.mlp_encoder(image_shape, latent_dim, hidden)
         vae = vh.VAE(encoder, vh.mlp_decoder(image_shape, latent_dim, hidden), **kwargs)
-        vae.compile(keras.optimizers.get(optimizer))
+        vae.compile(optimizer or keras.optimizers.SGD(1e-3))
         return vae
 
     return make
@@ -52,10 +55,10 @@ def make_vae():
 def make_autoencoder():
     """The same for an Autoencoder."""
 
-    def make(image_shape=(4, 4, 1), latent_dim=2, hidden=(8,), optimizer="adam", **kwargs):
+    def make(image_shape=(4, 4, 1), latent_dim=2, hidden=(8,), optimizer=None, **kwargs):
         encoder = vh.mlp_encoder(image_shape, latent_dim, hidden, variational=False)
         model = vh.Autoencoder(encoder, vh.mlp_decoder(image_shape, latent_dim, hidden), **kwargs)
-        model.compile(keras.optimizers.get(optimizer))
+        model.compile(optimizer or keras.optimizers.SGD(1e-3))
         return model
 
     return make

@@ -217,6 +217,19 @@ def test_the_losses_work_inside_a_traced_graph(rng):
     np.testing.assert_allclose(tf.function(vh.bernoulli_nll)(x, logits), vh.bernoulli_nll(x, logits), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "uint8", "int64", "bool"])
+def test_images_of_zeros_and_ones_may_have_any_dtype(rng, dtype):
+    x, logits = normal(rng, 3, 4, 4, 1) > 0, tf.constant(normal(rng, 3, 4, 4, 1))
+    for loss in (vh.bernoulli_nll, vh.squared_error):
+        np.testing.assert_allclose(loss(x.astype(dtype), logits), loss(x.astype("float32"), logits), rtol=1e-6)
+
+
+def test_codes_of_numpy_mix_with_those_of_a_model(rng):
+    z, mean = rng.normal(size=(3, 2)), tf.constant(normal(rng, 3, 2))
+    np.testing.assert_allclose(vh.gaussian_log_prob(z, mean, 0 * mean), vh.gaussian_log_prob(z, mean.numpy(), 0 * z))
+    np.testing.assert_allclose(vh.gaussian_kl(mean, 0 * z), vh.gaussian_kl(mean, 0 * mean), rtol=1e-6)
+
+
 # Bad input
 
 

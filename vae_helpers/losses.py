@@ -5,6 +5,7 @@ Averaging over the batch happens once, in the model. Nothing here knows about mo
 
 import math
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -25,6 +26,13 @@ def check_pixels(x, name="x"):
         )
 
 
+def _same_dtype(*values):
+    """The values as tensors of one dtype, so that numpy's float64 mixes with a model's float32."""
+    tensors = [ops.convert_to_tensor(value) for value in values]
+    dtype = keras.backend.result_type(*(tensor.dtype for tensor in tensors))
+    return [ops.cast(tensor, dtype) for tensor in tensors]
+
+
 def _sum_per_example(values):
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
 
@@ -35,6 +43,7 @@ def gaussian_kl(mean, log_var):
     mean, log_var: (…, latent_dim). Returns (…), one value per row, 0 where mean = log_var = 0.
     Source: Kingma & Welling, Auto-Encoding Variational Bayes (2014), appendix B.
     """
+    mean, log_var = _same_dtype(mean, log_var)
     # expm1(v) - v instead of exp(v) - 1 - v: near v = 0 the ones would cancel the digits away.
     return 0.5 * ops.sum(ops.square(mean) + ops.expm1(log_var) - log_var, axis=-1)
 
@@ -45,7 +54,7 @@ def gaussian_log_prob(z, mean, log_var):
     z, mean, log_var: (…, latent_dim); shapes that broadcast will do. Returns (…).
     Source: the normal density; Kingma & Welling (2014), appendix C.2.
     """
-    z, mean, log_var = (ops.convert_to_tensor(value) for value in (z, mean, log_var))
+    z, mean, log_var = _same_dtype(z, mean, log_var)
     squared_distance = ops.square((z - mean) * ops.exp(-0.5 * log_var))  # in standard deviations
     return -0.5 * ops.sum(math.log(2 * math.pi) + log_var + squared_distance, axis=-1)
 
@@ -62,7 +71,7 @@ def bernoulli_nll(x, logits):
     check_pixels(x)
     if tuple(x.shape[1:]) != tuple(logits.shape[1:]):
         raise ValueError(f"x has shape {tuple(x.shape)} and logits {tuple(logits.shape)}: give one logit per pixel.")
-    return _sum_per_example(ops.binary_crossentropy(x, logits, from_logits=True))
+    return _sum_per_example(ops.binary_crossentropy(*_same_dtype(x, logits), from_logits=True))
 
 
 def squared_error(x, images):
@@ -70,4 +79,5 @@ def squared_error(x, images):
 
     x, images: (batch, …), pixels in [0, 1]. Returns (batch,).
     """
-    return _sum_per_example(ops.square(ops.subtract(x, images)))
+    x, images = _same_dtype(x, images)
+    return _sum_per_example(ops.square(x - images))

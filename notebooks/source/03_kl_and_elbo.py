@@ -46,7 +46,7 @@ from keras import ops
 from scipy.optimize import minimize
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=3, grid=12)
+settings = vh.run_settings(seed=1, epochs=3)
 data = vh.load_images("mnist", binarize="threshold")
 rng = np.random.default_rng(0)
 
@@ -171,9 +171,8 @@ def fit(direction):
     return minimize(loss, x0=[-1.0, 0.0], method="Nelder-Mead").x
 
 
-covering, seeking = fit("target to q"), fit("q to target")
-
 # %%
+covering, seeking = fit("target to q"), fit("q to target")
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
 ax.fill_between(z, np.exp(log_target), color="0.85", label="target")
 ax.plot(z, np.exp(log_normal(z, *covering)), label="min KL(target ‖ q): covers")
@@ -267,8 +266,9 @@ vh.expect("formula minus Monte Carlo, standard errors", off_monte_carlo, at_most
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
-oracle = tfd.kl_divergence(tfd.Normal(mean, np.exp(0.5 * log_var)), tfd.Normal(0.0, 1.0))
-package = vh.gaussian_kl(ops.array([[mean]]), ops.array([[log_var]]))[0]
+q, prior = tfd.Normal(float(mean), float(np.exp(0.5 * log_var))), tfd.Normal(0.0, 1.0)
+oracle = tfd.kl_divergence(q, prior)
+package = vh.gaussian_kl([[mean]], [[log_var]])[0]
 formula = lines["(5) KL"](mean, log_var)
 
 vh.expect("formula minus library", abs(formula - oracle), at_most=1e-5, everywhere=True)
@@ -372,7 +372,7 @@ vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=T
 # $\mathrm{sigmoid}(a_i z+b_i)$. We see one image, and integrate over $z$ on the grid.
 
 # %%
-a, b = np.array([4.0, 3.0, -2.0, 1.0]), np.array([1.0, -2.0, 3.0, 0.0])
+a, b = np.array([10.0, 1.0, -1.0, 0.5]), np.array([4.0, 0.0, 1.0, 0.0])
 x = np.array([1, 0, 1, 1])  # the image
 
 logits = a * z[:, None] + b  # (grid, 4)
@@ -388,7 +388,8 @@ def elbo(mean, log_var):
     return integrate(np.exp(log_q) * log_likelihood) - kl_on_grid(log_q, log_prior)
 
 
-vh.expect("area under the posterior", integrate(np.exp(log_posterior)), 0.999999, 1.000001, everywhere=True)
+area = integrate(np.exp(log_posterior))
+vh.expect("area under the posterior, minus 1", abs(area - 1), at_most=1e-6, everywhere=True)
 
 # %% [markdown]
 # **Predict.** We fix the width of $q$ and move its middle. Where will the ELBO be highest? Will it touch $\log p(x)$ there?
@@ -431,12 +432,12 @@ ax.set(xlim=(-3, 4), xlabel="z", title=f"The best q leaves a gap of {best_gap:.3
 ax.legend();
 
 # %% [markdown]
-# **What you see.** The seen image made some codes likelier than the prior did: the posterior is narrower. It is also a little skewed, and a normal distribution cannot
+# **What you see.** The seen image made some codes likelier than the prior did: the posterior is narrower. It is also skewed, steep on the left and flat on the right, and a normal distribution cannot
 # be skewed. This part of the gap remains, however well the encoder is trained. (A second part comes from the encoder: one network must give good clouds for all
 # images at once.)
 
 # %%
-vh.expect("gap of the best q, nats", best_gap, at_least=1e-3, at_most=0.1, everywhere=True)
+vh.expect("gap of the best q, nats", best_gap, at_least=0.02, at_most=0.2, everywhere=True)
 vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0, everywhere=True)
 
 # %% [markdown]
@@ -464,10 +465,10 @@ fig, axes = plt.subplots(1, 2, figsize=(10, 3.2))
 for ax, (title, parameters) in zip(axes, clouds.items()):
     for name, values in one_draw_values(*parameters).items():
         text = f"{name}\nvariance {values.var():.3f}"
-        ax.hist(values, bins=100, range=(-6, -1), histtype="step", linewidth=2, label=text)
+        ax.hist(values, bins=100, range=(-8, 0), histtype="step", linewidth=2, label=text)
     ax.axvline(elbo(*parameters), color="black", linewidth=1)
     ax.set(title=title, xlabel="estimate of the ELBO from one draw", yticks=[])
-    ax.legend(fontsize=9, loc="upper left")
+    ax.legend(fontsize=9)
 
 # %%
 estimates = {title: one_draw_values(*parameters) for title, parameters in clouds.items()}
@@ -559,7 +560,7 @@ for name, model in models.items():
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** With *sum, sum* and *sum, mean* the reconstructions are digits, and most new images are too. With *mean, mean* and *mean, sum* every picture is the same
+# **What you see.** With *sum, sum* and *sum, mean* the reconstructions are digits. The new images are digits, or shapes between two digits, after so short a training. With *mean, mean* and *mean, sum* every picture is the same
 # blur: the average of all digits. The KL says why: it is practically zero. At a price of 392 or 784 for each nat, the encoder tells the decoder nothing, every cloud is
 # the prior, and the decoder can only draw the mean. This is called **posterior collapse**. Nothing crashed, the loss went down, and it was a small and harmless number.
 
@@ -575,7 +576,7 @@ vh.expect("reconstruction, 'mean, sum' minus 'sum, sum'", gain, at_least=35)
 # %% [markdown]
 # And the second, *sum, mean*, with β = ½? It does not collapse. It pays *less* for the KL, so its KL is larger and its reconstruction is better. But its loss is no longer the
 # negative ELBO. The bound on $\log p(x)$ holds for β = 1, and for any β above 1 (the loss only gets larger, because the KL is not negative). For β below 1 there is
-# no such guarantee. Compare models by the true ELBO, $-(R+K)$:
+# no such guarantee. Compare models by the true ELBO, $-(R+K)$. After so few epochs the first two are close, and either may lead:
 
 # %%
 for name, s in scores.items():
