@@ -9,6 +9,7 @@ from vae_helpers.models import VAE, Autoencoder
 from vae_helpers.plots import (
     latent_grid,
     plot_architecture,
+    plot_clouds,
     plot_history,
     plot_images,
     plot_latent_scatter,
@@ -30,6 +31,7 @@ __all__ = [
     "mlp_decoder",
     "mlp_encoder",
     "plot_architecture",
+    "plot_clouds",
     "plot_history",
     "plot_images",
     "plot_latent_scatter",

@@ -38,16 +38,21 @@ class _EncoderDecoder(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, y=None, validation_data=None, **kwargs):
+    def fit(self, x=None, *args, **kwargs):
         """As `keras.Model.fit`; x and validation_data are images (batch, height, width, channels) in [0, 1]."""
         self._check_images(x, "x")
-        self._check_images(validation_data, "validation_data")
-        return super().fit(x, y, validation_data=validation_data, **kwargs)
+        self._check_images(kwargs.get("validation_data"), "validation_data")
+        return super().fit(x, *args, **kwargs)
 
-    def evaluate(self, x=None, y=None, **kwargs):
+    def evaluate(self, x=None, *args, **kwargs):
         """As `keras.Model.evaluate`; x are images (batch, height, width, channels) in [0, 1]."""
         self._check_images(x, "x")
-        return super().evaluate(x, y, **kwargs)
+        return super().evaluate(x, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """As `keras.Model.predict`: what `call` returns, computed batch by batch, as numpy arrays."""
+        self._check_images(x, "x")
+        return super().predict(x, *args, **kwargs)
 
     def decode(self, z):
         """Codes (batch, latent_dim) → pixel means in [0, 1], (batch, height, width, channels), as a numpy array."""
@@ -57,9 +62,11 @@ class _EncoderDecoder(keras.Model):
         return ops.convert_to_numpy(ops.sigmoid(self.decoder(z)))
 
     def _check_images(self, x, name):
+        if hasattr(x, "element_spec"):  # a tf.data.Dataset: its first batch stands for all
+            x = next(iter(x))
         if isinstance(x, (tuple, list)):
             x = x[0]
-        if not hasattr(x, "shape"):  # None, or a tf.data.Dataset, which cannot be looked at without reading it
+        if not hasattr(x, "shape"):
             return
         if tuple(x.shape[1:]) != self.image_shape or len(x.shape) != 4:
             expected = ", ".join(map(str, ("batch", *self.image_shape)))

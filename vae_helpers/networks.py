@@ -7,6 +7,7 @@ import math
 import operator
 
 import keras
+import numpy as np
 from keras import layers
 
 
@@ -29,6 +30,18 @@ def _check_sizes(image_shape, latent_dim):
     return (height, width, channels), latent_dim
 
 
+def _widths(values, name):
+    """Layer widths as plain integers; one number stands for one layer."""
+    values = (values,) if np.ndim(values) == 0 else values
+    try:
+        widths = tuple(operator.index(width) for width in values)
+    except TypeError:
+        raise ValueError(f"{name} is {values!r}; it must hold whole numbers, for example (64, 32).") from None
+    if any(width < 1 for width in widths):
+        raise ValueError(f"{name} is {values!r}; every layer needs at least 1 unit.")
+    return widths
+
+
 def _heads(features, latent_dim, variational):
     if not variational:
         return layers.Dense(latent_dim, name="code")(features)
@@ -48,8 +61,8 @@ def mlp_encoder(image_shape, latent_dim, hidden=(512, 512), variational=True):
     image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
     image = keras.Input(image_shape, name="image")  # 28, 28, 1
     x = layers.Flatten(name="flatten")(image)  # 784
-    for i, width in enumerate(hidden, start=1):
-        x = layers.Dense(operator.index(width), activation="relu", name=f"hidden_{i}")(x)  # 512
+    for i, width in enumerate(_widths(hidden, "hidden"), start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)  # 512
     return keras.Model(image, _heads(x, latent_dim, variational), name="encoder")
 
 
@@ -61,20 +74,20 @@ def mlp_decoder(image_shape, latent_dim, hidden=(512, 512)):
     image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
     z = keras.Input((latent_dim,), name="z")  # 2
     x = z
-    for i, width in enumerate(hidden, start=1):
-        x = layers.Dense(operator.index(width), activation="relu", name=f"hidden_{i}")(x)  # 512
+    for i, width in enumerate(_widths(hidden, "hidden"), start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)  # 512
     x = layers.Dense(math.prod(image_shape), name="pixels")(x)  # 784
     logits = layers.Reshape(image_shape, name="logits")(x)  # 28, 28, 1
     return keras.Model(z, logits, name="decoder")
 
 
 def _per_layer(values, count, name):
-    """One value for all layers, or one for each."""
-    if isinstance(values, (int, str)):
-        return (values,) * count
+    """One value for all convolutions, or one for each."""
+    if np.ndim(values) == 0:
+        values = (values,) * count
     if len(values) != count:
         raise ValueError(f"{name} has {len(values)} values for {count} convolutions; give one value, or one for each.")
-    return tuple(values)
+    return tuple(value if isinstance(value, str) else operator.index(value) for value in values)
 
 
 def conv_encoder(
@@ -91,6 +104,7 @@ def conv_encoder(
     Raises ValueError for impossible sizes, or for lists whose lengths differ.
     """
     image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    filters = _widths(filters, "filters")
     kernels, strides, padding = (
         _per_layer(values, len(filters), name)
         for values, name in ((kernels, "kernels"), (strides, "strides"), (padding, "padding"))
@@ -101,7 +115,7 @@ def conv_encoder(
         # 14, 14, 32, then 7, 7, 64
         x = layers.Conv2D(n, kernel, strides=stride, padding=pad, activation="relu", name=f"conv_{i}")(x)
     x = layers.Flatten(name="flatten")(x)  # 3136
-    for i, width in enumerate(dense, start=1):
+    for i, width in enumerate(_widths(dense, "dense"), start=1):
         x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)  # 16
     return keras.Model(image, _heads(x, latent_dim, variational), name="encoder")
 
@@ -132,12 +146,14 @@ def conv_decoder(
     """
     image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
     height, width, channels = image_shape
+    filters = _widths(filters, "filters")
     kernels, strides, padding = (
         _per_layer(values, len(filters), name)
         for values, name in ((kernels, "kernels"), (strides, "strides"), (padding, "padding"))
     )
     shrink = math.prod(strides)
-    start = (height // shrink, width // shrink, start_filters or filters[0])
+    first = filters[0] if start_filters is None else operator.index(start_filters)
+    start = (height // shrink, width // shrink, first)
     if height % shrink or width % shrink:
         raise ValueError(
             f"image_shape {image_shape} cannot be divided by the strides {strides}: "
@@ -145,8 +161,8 @@ def conv_decoder(
         )
     z = keras.Input((latent_dim,), name="z")  # 2
     x = z
-    for i, units in enumerate(dense, start=1):
-        x = layers.Dense(units, activation="relu", name=f"hidden_{i}")(x)
+    for i, width in enumerate(_widths(dense, "dense"), start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)
     x = layers.Dense(math.prod(start), activation="relu", name="to_map")(x)  # 3136
     x = layers.Reshape(start, name="map")(x)  # 7, 7, 64
     for i, (n, kernel, stride, pad) in enumerate(zip(filters, kernels, strides, padding), start=1):

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
 from matplotlib import patheffects
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Ellipse, FancyBboxPatch
 
 # Ten colours that differ in hue and in brightness (Okabe and Ito's eight, two added); classes are named in the
 # figure as well, so that no reader depends on colour alone.
@@ -53,8 +53,10 @@ def plot_images(images, row_titles=None, titles=None, title=None, columns=10, ax
     else:
         images = _check_batch(images)
         rows = [images[i : i + columns] for i in range(0, len(images), columns)]
-    if not rows:
-        raise ValueError("images is empty: there is nothing to draw.")
+    if not rows or any(len(row) == 0 for row in rows):
+        raise ValueError("images is empty, or one of its rows is: there is nothing to draw.")
+    if len({row.shape[1:] for row in rows}) > 1:
+        raise ValueError(f"the rows hold images of different shapes: {[row.shape[1:] for row in rows]}.")
     picture = _mosaic(rows)
     if ax is None:
         width = 9.0 if picture.shape[1] > 5 * picture.shape[0] else 7.5
@@ -91,8 +93,8 @@ def plot_history(history, ax=None):
     panels = [name for name in ("loss", "reconstruction", "kl") if name in history.history]
     if not panels:
         raise ValueError("history holds no loss: pass what fit returned, after at least one epoch.")
-    if panels == ["loss", "reconstruction"]:  # an autoencoder: the two are the same number
-        panels = ["loss"]
+    if "kl" not in panels and np.allclose(history.history["loss"], history.history.get("reconstruction", np.nan)):
+        panels = ["loss"]  # an autoencoder: both are the same number
     if ax is None:
         _, ax = plt.subplots(1, len(panels), figsize=(3.4 * len(panels) + 0.6, 3.2))
     axes = np.atleast_1d(ax)
@@ -146,6 +148,26 @@ def plot_latent_scatter(codes, labels, class_names, limit=None, ax=None):
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+    return ax
+
+
+def plot_clouds(mean, log_var, labels=None, limit=3.5, ax=None):
+    """The cloud q(z|x) of each image as an ellipse of one standard deviation, over the same ellipse of the prior.
+
+    mean, log_var: (n, 2), some forty of them. labels: (n,) for the colours. limit: both axes over [-limit, limit].
+    Raises ValueError for other than 2 latents.
+    """
+    mean, width = _array(mean), 2 * np.exp(0.5 * _array(log_var))
+    _check_two_latents(mean.shape[-1], "mean")
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.2, 5.2))
+    ax.add_patch(Ellipse((0, 0), 2, 2, fill=False, linestyle="--", linewidth=2, label="prior"))
+    for i, (center, (horizontal, vertical)) in enumerate(zip(mean, width)):
+        color = CLASS_COLORS[0 if labels is None else labels[i] % len(CLASS_COLORS)]
+        ax.add_patch(Ellipse(center, horizontal, vertical, facecolor=color, edgecolor=color, alpha=0.35))
+        ax.plot(*center, ".", color=color, markersize=5)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+    ax.legend(loc="upper right")
     return ax
 
 

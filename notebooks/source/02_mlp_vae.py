@@ -24,7 +24,8 @@
 # - use the encoder alone, to draw a map, and the decoder alone, to draw new digits;
 # - compare an autoencoder and a VAE fairly, with numbers.
 #
-# **You need** lesson 01 (encoder, decoder, code, latent, reconstruction, logit, epoch, batch), and the normal distribution.
+# **You need** lesson 01 (encoder, decoder, code, latent, reconstruction, logit, epoch, batch), the normal distribution, and the
+# idea of a derivative.
 
 # %%
 # On Colab this cell installs the package of the course. On your own machine it does nothing.
@@ -51,8 +52,8 @@ vh.plot_images(data.x_test[:10]);
 
 # %% [markdown]
 # **What you see.** Handwritten digits from MNIST, in pure black and white. The option `binarize="threshold"` made each
-# pixel 1 if it was brighter than 0.5, and 0 otherwise. So each pixel is the result of a coin toss: 1 or 0. This will let
-# us use a correct probability for each pixel.
+# pixel 1 if it was brighter than 0.5, and 0 otherwise. So a pixel is 0 or 1, and the decoder can describe it as one describes
+# a coin: by the probability of a 1.
 #
 # ## From a point to a cloud
 #
@@ -69,7 +70,8 @@ vh.plot_images(data.x_test[:10]);
 # Why the logarithm? A Dense layer can give any number, also a negative one. A variance must be positive. The logarithm of a
 # variance may be any number, so the layer needs no restriction. To get the width back: $\sigma = e^{\frac12\log\sigma^2}$.
 #
-# This distribution has a name: $q(z\mid x)$, read "q of z given x". It says which codes $z$ fit the image $x$.
+# This distribution has a name: $q(z\mid x)$, read "q of z given x". It is the encoder's proposal: which codes $z$ may belong to
+# the image $x$?
 
 # %%
 encoder = vh.mlp_encoder(data.image_shape, latent_dim=2, hidden=(256,))
@@ -84,16 +86,17 @@ print("parameters of the encoder:", encoder.count_params())
 print("parameters of the decoder:", decoder.count_params())
 
 # %% [markdown]
-# **What you see.** The two chains of lesson 01, with one change: the encoder ends in *two* Dense layers side by side,
-# `mean` and `log_var`, each with 2 numbers per image.
+# **What you see.** Two chains as in lesson 01, here with one *hidden layer* each (a layer between the first and the last), of 256
+# *units* (it gives 256 numbers). New is the yellow box. It stands for two Dense layers side by side, `mean` and `log_var`, which
+# both read the hidden layer and give 2 numbers each.
 #
-# The decoder needs one code, not a cloud. So we draw one point from the cloud, and draw a new one each time the image
-# comes by:
+# The decoder needs one code, not a cloud. So we draw one point from the cloud, and draw a new one each time the image is used:
 #
 # $$z = \mu + \sigma\,\varepsilon,\qquad \varepsilon\sim\mathcal N(0, I),\qquad \sigma = e^{\frac12\log\sigma^2}$$
 #
-# Here $\varepsilon$ (epsilon) is fresh noise, one number for each latent, from the normal distribution with mean 0 and standard
-# deviation 1. To shift it by $\mu$ and stretch it by $\sigma$ is the same as to draw from $\mathcal N(\mu, \sigma^2)$.
+# Here $\varepsilon$ (epsilon) is fresh noise, one number for each latent. The sign $\sim$ means "is drawn from", and
+# $\mathcal N(0, I)$ means: each number has mean 0 and variance 1, and the numbers do not depend on each other. To stretch the noise
+# by $\sigma$ and then shift it by $\mu$ is the same as to draw from $\mathcal N(\mu, \sigma^2)$.
 
 # %%
 def reparameterize(mean, log_var, seed):
@@ -109,17 +112,20 @@ vh.expect("width for σ² = 4", width[0], at_least=1.9, at_most=2.1, everywhere=
 vh.expect("width for σ² = 0.25", width[1], at_least=0.47, at_most=0.53, everywhere=True)
 
 # %% [markdown]
+# Careful: an integer seed gives the *same* noise at every call. That is good for a check, and wrong for training. In training, pass
+# a `keras.random.SeedGenerator`, as `vh.VAE` does.
+#
 # ## How does a gradient pass through a random draw?
 #
-# Training needs gradients: how does the loss change when $\mu$ and $\log\sigma^2$ change a little? But between them and the loss
-# stands a random draw. What is the derivative of a dice roll?
+# Training needs gradients (lists of derivatives): how does the loss change when $\mu$ and $\log\sigma^2$ change a little? But
+# between them and the loss stands a random draw. How can one differentiate a random result?
 #
 # The trick is in the formula above, and it is called the **reparameterization trick**. The randomness sits in
 # $\varepsilon$, and $\varepsilon$ depends on nothing. Once $\varepsilon$ is drawn, $z=\mu+\sigma\varepsilon$ is an ordinary
 # function of $\mu$ and $\sigma$, and ordinary functions have derivatives.
 #
 # Let us check this where we know the truth. Take $f(z) = z^2$ in place of a loss. Its average over the cloud is
-# $\mu^2+\sigma^2$. So the true derivatives are $2\mu$ with respect to $\mu$, and $\sigma^2$ with respect to $\log\sigma^2$.
+# $\mu^2+\sigma^2$, because the variance is the average of $z^2$ minus $\mu^2$. So the true derivatives are $2\mu$ with respect to $\mu$, and $\sigma^2$ with respect to $\log\sigma^2$.
 
 # %%
 noise = keras.random.normal((100_000,), seed=3)
@@ -136,8 +142,8 @@ with tf.GradientTape() as tape:  # records what is computed, to differentiate it
 by_tape = tape.gradient(value, [mean, log_var])
 
 # %% [markdown]
-# Two independent checks: the true values, and *finite differences*, which means: change one number a little, and see how
-# much the average changes.
+# Two checks: the true values, and *finite differences*, which means: change one number a little, and see how much the average
+# changes. (This works because both evaluations use the same noise.)
 
 # %%
 h = 0.01
@@ -156,7 +162,8 @@ vh.expect("tape minus finite differences", off, at_most=5e-3, everywhere=True)
 #
 # ### Is there no other way?
 #
-# There is. The **score-function estimator** (also called REINFORCE) multiplies $f(z)$ by the derivative of $\log q(z)$:
+# There is. The **score-function estimator** (also called REINFORCE) multiplies $f(z)$ by the derivative of $\log q(z)$ with respect to
+# $\mu$. The sign $\partial/\partial\mu$ means: the derivative when only $\mu$ changes.
 #
 # $$\frac{\partial}{\partial\mu}\,\mathbb E[f(z)] = \mathbb E\!\left[f(z)\,\frac{z-\mu}{\sigma^2}\right]$$
 #
@@ -169,57 +176,68 @@ vh.expect("tape minus finite differences", off, at_most=5e-3, everywhere=True)
 # %%
 sigma = np.exp(-0.5)
 z = 1.0 + sigma * np.array(noise)
-estimates = {  # for each function: d/dμ from each single draw, by both methods
-    "$f(z) = z^2$": (2 * z, z**2 * (z - 1) / sigma**2),
-    "$f(z) = \\sin 10z$": (10 * np.cos(10 * z), np.sin(10 * z) * (z - 1) / sigma**2),
-}
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.2))
-for ax, (name, (pathwise, score)) in zip(axes, estimates.items()):
-    for values, label in ((pathwise, "reparameterization"), (score, "score function")):
+score_of_q = (z - 1.0) / sigma**2  # the derivative of log q(z) with respect to μ
+
+square = {"reparameterization": 2 * z, "score function": z**2 * score_of_q}
+wiggle = {"reparameterization": 10 * np.cos(10 * z), "score function": np.sin(10 * z) * score_of_q}
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.4))
+for ax, estimates, title in ((axes[0], square, "$f(z) = z^2$"), (axes[1], wiggle, "$f(z) = \\sin 10z$")):
+    for label, values in estimates.items():
         text = f"{label}\nvariance {values.var():.1f}"
         ax.hist(values, bins=np.linspace(-12, 12, 97), histtype="step", linewidth=2, label=text)
-    ax.set(title=name, xlabel="estimate of the derivative from one draw", yticks=[])
+    ax.axvline(estimates["reparameterization"].mean(), color="black", linestyle="--", linewidth=1.5)
+    ax.set(title=title, xlabel="estimate of the derivative, one draw", ylabel="how often", yticks=[])
     ax.legend(fontsize=9)
 
 # %% [markdown]
-# **What you see.** Left, $f(z)=z^2$: both estimates have the same average, but those of the score function spread more
-# widely. A step of training that follows a jumping estimate is a bad step. Right, the fast wiggle: now the reparameterization
-# jumps more, because it multiplies by the steep slope. So the rule is: the reparameterization *usually* has the lower
-# variance, not always. It needs two things: a function with a derivative, and a distribution that can be written as
-# "shift and stretch fixed noise". A VAE has both.
+# **What you see.** The dashed line is the average. Left, $f(z)=z^2$, where the true derivative is 2: the estimates of the
+# reparameterization lie around it. Most estimates of the score function lie near 0, and a few are very large (some beyond the
+# right edge of the picture). Their average is 2 as well, but it depends on these few draws. That is what the large variance means: more
+# draws are needed for an equally good step. Right, the fast wiggle: now the reparameterization jumps more, because it multiplies by
+# the steep slope.
+#
+# So the reparameterization has *usually* the lower variance, not always (Mohamed and others, 2020, compare many cases). It needs two things: a
+# function with a derivative, and a distribution whose draws can be computed from fixed noise by a function with a derivative, such as
+# "stretch and shift". A VAE has both.
 
 # %%
-square, wiggle = estimates.values()
-off = max(abs(square[0].mean() - 2), abs(square[1].mean() - 2))
-vh.expect("both averages minus the true 2", off, at_most=0.05, everywhere=True)
-ratio = square[1].var() / square[0].var()
-vh.expect("score / reparameterization, variance, z²", ratio, at_least=3, everywhere=True)
-ratio = wiggle[1].var() / wiggle[0].var()
-vh.expect("score / reparameterization, variance, sin 10z", ratio, at_most=0.1, everywhere=True)
+def variance_ratio(estimates):
+    return estimates["score function"].var() / estimates["reparameterization"].var()
+
+
+off = max(abs(values.mean() - 2) for values in square.values())
+vh.expect("averages for z² minus the true 2", off, at_most=0.05, everywhere=True)
+vh.expect("ratio of variances, z²", variance_ratio(square), at_least=3, everywhere=True)
+vh.expect("ratio of variances, sin 10z", variance_ratio(wiggle), at_most=0.1, everywhere=True)
 
 # %% [markdown]
 # ## The loss: two terms
 #
 # **1. Reconstruction.** The decoder gives, for each pixel, a probability $p$ that this pixel is 1. If the pixel is 1, the
 # probability of what we saw is $p$; if it is 0, it is $1-p$. The *surprise* about the pixel is minus the logarithm of that
-# probability. Summed over the 784 pixels this is $-\log p(x\mid z)$, the surprise about the whole image. It is measured in
-# **nats**, the unit of information that belongs to the natural logarithm (1 nat = 1.44 bits).
+# probability. Once $z$ is known, the model treats the pixels as independent, so their surprises add up: summed over the 784 pixels they
+# are $-\log p(x\mid z)$, the surprise about the whole image. It is measured in **nats**, the unit of information that belongs to the
+# natural logarithm (1 nat = 1.44 bits).
 #
 # **2. KL.** The *Kullback–Leibler divergence*, or KL, measures how far the cloud $q(z\mid x)$ is from one fixed distribution,
 # $p(z)=\mathcal N(0, I)$, called the **prior**. For our clouds it is a short formula, summed over the latents, also in nats:
 #
 # $$\mathrm{KL} = \tfrac12\sum_j\left(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2\right)$$
 #
-# It is 0 if the cloud *is* the prior, and it grows when a cloud moves away from 0 or becomes narrow. Lesson 03 derives both
-# terms, and shows why just this sum is the right loss. Here we only need to read them: the first term wants the cloud to be
-# narrow, so that the decoder knows which image is meant. The second term wants the cloud to be wide.
+# It is 0 if the cloud *is* the prior. It grows when the mean moves away from 0, and when $\sigma$ becomes smaller or larger than 1.
+# Lesson 03 derives both terms, and shows why just this sum is the right loss. Here we only need to read them. The first term wants
+# narrow clouds that do not overlap, so that the decoder knows which image is meant. The second term wants every cloud to have mean 0 and
+# $\sigma=1$.
 #
-# Here are both terms in three lines. They must agree with the functions of the package.
+# Here are both terms in a few lines. They must agree with the functions of the package, which use logits instead of $p$: that avoids
+# $\log 0$ when $p$ is very near 0 or 1.
 
 # %%
 x = data.x_test[:100]
 mean, log_var = encoder(x)
-logits = decoder(mean)
+logits = decoder(reparameterize(mean, log_var, seed=2))
 
 p = ops.sigmoid(logits)
 surprise = -ops.log(ops.where(x == 1, p, 1 - p))
@@ -233,10 +251,11 @@ vh.expect("KL minus vh.gaussian_kl", difference, at_most=1e-4, everywhere=True)
 
 # %% [markdown]
 # One convention holds in the whole course: **sum over pixels, sum over latents, then take the mean over the batch, once, at
-# the end.** Many programs on the web take a mean where a sum belongs. That changes the model, and lesson 03 shows how badly.
+# the end.** Many programs on the web take a mean where a sum belongs. That changes the balance of the two terms, and lesson 03 shows
+# how much harm it does.
 #
-# The loss is reconstruction + KL. Minus the loss is called the **ELBO**, the *evidence lower bound*. Lesson 03 explains this
-# name.
+# The loss is reconstruction + KL. Minus the loss, averaged over the draws of $z$, is called the **ELBO**, the *evidence lower bound*.
+# Lesson 03 explains this name.
 #
 # ## One training step, written out
 #
@@ -246,7 +265,7 @@ vh.expect("KL minus vh.gaussian_kl", difference, at_most=1e-4, everywhere=True)
 optimizer = keras.optimizers.Adam(1e-3)
 
 
-@tf.function  # compiles the step: it runs several times faster
+@tf.function  # compiles the step, so that it runs faster
 def train_step(x):
     with tf.GradientTape() as tape:
         mean, log_var = vae.encoder(x)
@@ -260,8 +279,9 @@ def train_step(x):
 
 
 # %% [markdown]
-# `vh.VAE` does the same inside `compile` and `fit`. To prove it, we train twice from the same start: the same first
-# parameters, the same noise, the same ten batches in the same order. The loss must be the same.
+# `vh.VAE` does the same inside `compile` and `fit`. (It also keeps `log_var` between −20 and 20, which only matters when a training
+# goes wrong.) To prove it, we train twice from the same start: the same first parameters, the same noise, the same ten batches in
+# the same order. The loss must be the same. (To repeat this cell, run the one above first: the optimizer has a memory.)
 
 # %%
 images = data.x_train[:1000]
@@ -291,10 +311,10 @@ vh.expect("by hand minus by fit", difference, at_most=0.01, everywhere=True)
 # decoder gets `mean` itself. The rest, the loss included, stays exactly the same.
 #
 # (`RMSprop` is an older relative of Adam. `class NoNoise(vh.VAE)` means: a VAE in every respect, except for what is written
-# below.)
+# below. The *seed* fixes the random first parameters, so that both start from the same ones.)
 #
 # **Predict.** Without noise, will the reconstruction be better or worse? What will happen to $\sigma$, which the KL still
-# looks at, but which now does nothing?
+# looks at, but which the decoder no longer feels?
 
 # %%
 class NoNoise(vh.VAE):
@@ -319,9 +339,27 @@ noisy = train_small(vh.VAE)
 silent = train_small(NoNoise)
 
 # %% [markdown]
-# On the face of it, taking out the noise was a good idea: a lower loss, a much lower KL, and a slightly better
-# reconstruction. Look closer. The KL of the silent model is low because its $\sigma$ is near 1: it claims that each cloud is
-# almost as wide as the whole prior. Is that claim true? Let us draw from the clouds of both models, and decode.
+# At first sight, it was a good idea to take out the noise: a lower loss, a much lower KL, and a reconstruction that is a little better.
+# Look closer. Below are the clouds of forty test images from both models. Each ellipse is one cloud, as wide as its $\sigma$. The dashed
+# circle is the prior.
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(10, 4.8))
+for ax, model, title in ((axes[0], noisy, "trained with noise"), (axes[1], silent, "without")):
+    mean, log_var = model.encode(data.x_test[:40])
+    vh.plot_clouds(mean, log_var, data.y_test[:40], ax=ax)
+    ax.set_title(f"{title}: average σ {np.exp(0.5 * log_var).mean():.2f}")
+
+# %% [markdown]
+# **What you see.** With noise: small clouds, beside each other, spread over the area of the prior. Without noise: every cloud is as wide as
+# the prior, and all of them overlap.
+#
+# Why? Without noise, $\sigma$ appears in the KL and nowhere else, and the KL is smallest at $\sigma=1$. So $\sigma$ goes to 1. With noise, a wide
+# cloud costs something: the decoder then gets codes that belong to other images, and the reconstruction becomes worse. The two terms
+# find a balance.
+#
+# A cloud with $\sigma=1$ should mean: each code in this wide cloud stands for this image. Does the decoder agree? We draw nine codes from
+# the cloud of one image, in both models, and decode them.
 
 # %%
 rows, titles = [], []
@@ -334,53 +372,55 @@ for name, model in (("with noise", noisy), ("without", silent)):
 vh.plot_images(rows, titles, titles=["image", *range(1, 10)]);
 
 # %% [markdown]
-# **What you see.** Left, the image. Then nine draws from its cloud. With noise: nine times nearly the same zero. The
-# encoder knows how far it may move $z$ before the digit changes, and it makes the cloud just that wide. Without noise: the
-# draws are other digits, and blends of several. The claim was false, and nothing in the training tested it.
+# **What you see.** Left, the image. Then nine draws from its cloud. With noise: nine times nearly the same zero. For this image, the
+# cloud is so narrow that the digit does not change. Without noise: other digits, and blends of several. The decoder does not agree, and
+# nothing in the training asked it.
 #
-# We can say the same with numbers, for all test images. We put the encoder and decoder of the silent model into an honest `vh.VAE`, which does
-# draw, and evaluate both on the test images.
+# Now the same with numbers, for all test images. We put the encoder and the decoder of the silent model into a `vh.VAE`, which really draws.
 
 # %%
-honest = vh.VAE(silent.encoder, silent.decoder)
-honest.compile()
-scores = {
-    "with noise": noisy.evaluate(data.x_test, verbose=0, return_dict=True),
-    "without, as it trained": silent.evaluate(data.x_test, verbose=0, return_dict=True),
-    "without, noise added": honest.evaluate(data.x_test, verbose=0, return_dict=True),
-}
+drawing = vh.VAE(silent.encoder, silent.decoder)
+drawing.compile()
+tested = {"with noise": noisy, "without, as it trained": silent, "without, noise added": drawing}
+scores = {name: m.evaluate(data.x_test, verbose=0, return_dict=True) for name, m in tested.items()}
+
 print(f"{'nats per test image':24s} reconstruction     KL    loss")
 for name, s in scores.items():
     print(f"{name:24s} {s['reconstruction']:14.1f} {s['kl']:6.2f} {s['loss']:7.1f}")
 
+# %% [markdown]
+# **What you see.** In the second line, the silent model reports a small loss. In the third line it must really draw, and an image costs more than
+# twice as much as with the model that was trained with noise (first line).
+
 # %%
-def score(model, term):
-    return scores[model][term]
+def average_sigma(model):
+    return float(np.mean(np.exp(0.5 * np.array(model.encode(data.x_test)[1]))))
 
 
-vh.expect("KL with noise, nats", score("with noise", "kl"), at_least=4.5, at_most=6.5)
-vh.expect("KL without noise, nats", score("without, as it trained", "kl"), at_most=2)
-silent_sigma = np.exp(0.5 * np.array(silent.encode(data.x_test)[1]))
-vh.expect("average σ without noise", silent_sigma.mean(), at_least=0.9, at_most=1.1)
-gap = score("without, noise added", "loss") - score("with noise", "loss")
-vh.expect("loss lost when the silent model must draw", gap, at_least=30)
+vh.expect("average σ with noise", average_sigma(noisy), at_most=0.3)
+vh.expect("average σ without", average_sigma(silent), at_least=0.9, at_most=1.1)
+vh.expect("KL with noise, nats", scores["with noise"]["kl"], at_least=4.5, at_most=6.5)
+vh.expect("KL without, nats", scores["without, as it trained"]["kl"], at_most=2)
+ratio = scores["without, noise added"]["loss"] / scores["with noise"]["loss"]
+vh.expect("loss of the silent model when it draws / loss with noise", ratio, at_least=1.5)
 
 # %% [markdown]
 # So this is what the noise is for:
 #
-# - **It makes the cloud real.** If the cloud is too wide, the decoder sees codes that fit other images, and the
-#   reconstruction suffers. Only this keeps $\sigma$ honest.
-# - **It makes the KL a true price.** The KL counts how much the cloud tells about the image, in nats. Without noise, that
-#   count means nothing: the silent model passes on much more than its KL admits.
-# - **It trains the decoder around each code**, not only at one point. So neighbouring codes give similar images.
+# - **It makes a wide cloud costly.** If the cloud is too wide, the decoder gets codes that belong to other images, and the reconstruction
+#   becomes worse. Without noise, nothing keeps $\sigma$ from going to 1. What remains is an autoencoder with a penalty on large codes,
+#   $\frac12\sum\mu^2$.
+# - **It gives the KL a meaning.** With noise, the code of an image cannot tell more about it than the KL says, in nats, on average over
+#   images (lesson 06 comes back to this). Without noise there is no such limit: the decoder reads the exact point `mean`, however small the KL is.
+# - **It trains the decoder at many points around each mean**, not only at the mean itself.
 #
-# Why noise from $\mathcal N(0, I)$ first, shifted and stretched afterwards, and not a draw from $\mathcal N(\mu,\sigma^2)$ directly?
-# Because of the gradient: the fixed noise has no parameters, so the derivative passes beside it, through $\mu$ and $\sigma$.
+# Why do we draw from $\mathcal N(0, I)$ first, and stretch and shift afterwards, instead of drawing from $\mathcal N(\mu,\sigma^2)$ directly?
+# Because of the gradient: the noise has no parameters, so we only need the derivative with respect to $\mu$ and $\sigma$.
 #
 # ## A larger network, and the map
 #
 # Now two hidden layers of 512 units, as in many VAE tutorials, and the sums where they belong. Training takes about half a
-# minute.
+# minute to a minute.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -395,14 +435,19 @@ history = vae.fit(data.x_train, validation_data=data.x_test, **training)
 vh.plot_history(history);
 
 # %% [markdown]
-# **What you see.** Left the loss, then its two terms; `loss` = `reconstruction` + `kl`, always. The reconstruction falls. The
-# KL *rises*: the model learns that it pays to tell the decoder more about each image, although each nat has its price.
+# **What you see.** Left the loss, then its two terms; `loss` = `reconstruction` + `kl`. The reconstruction falls. The KL *rises*: one more
+# nat of KL saves more than one nat of reconstruction, so the total falls. At first, validation lies *below* training. The reason is
+# simple: the training value is an average over the whole epoch, while the model still improves. The validation value is measured after it.
 
 # %%
 final = vae.evaluate(data.x_test, verbose=0, return_dict=True)
 vh.expect("test ELBO, nats per image", -final["loss"], at_least=-150)
 total = final["reconstruction"] + final["kl"]
 vh.expect("loss minus its terms", abs(final["loss"] - total), at_most=0.02, everywhere=True)
+
+# %% [markdown]
+# This number holds for digits thresholded at 0.5. It must not be compared with numbers for grey pixels, or for pixels made black and white in
+# another way: those are other images.
 
 # %% [markdown]
 # The trained model holds **three models in one**, with the same parameters:
@@ -419,11 +464,16 @@ vh.plot_latent_scatter(mean, data.y_test, data.class_names, limit=4)
 plt.title("The encoder alone: 10,000 test images");
 
 # %% [markdown]
-# **What you see.** One dot per test image, coloured by digit; the model never saw the digits' names. Compare it with the maps
-# of lesson 01. The codes lie around 0, about as far out as the prior does. The gaps between the classes are small. The classes
-# that share strokes (4 and 9, or 3, 5 and 8) overlap. As before, the axes have no meaning of their own: another seed gives a
-# turned or mirrored map.
-#
+# **What you see.** One dot per test image, coloured by digit; the model never saw the digits' names. Compare it with the maps of lesson 01.
+# The codes lie around 0, and the gaps between the classes are small. The classes that share strokes (4 and 9, or 3, 5 and 8) overlap. But the codes
+# do not form one round cloud like the prior: many lie close to the middle, and some arms reach farther out. Remember this; it comes back below. The axes
+# have no meaning of their own: another seed gives another map.
+
+# %%
+far_out = np.mean(np.linalg.norm(mean, axis=1) > 3)
+vh.expect("share of codes farther than 3 from the middle (prior: 0.011)", far_out, at_least=0.02)
+
+# %% [markdown]
 # Number 3: we decode a grid of codes over the same range. All 900 images come from one call of the decoder.
 
 # %% tags=["picture-manifold"]
@@ -431,10 +481,20 @@ vh.plot_manifold(vae, n=settings.grid, limit=4)
 plt.title("The decoder alone: the latent plane");
 
 # %% [markdown]
-# **What you see.** Each small image stands where its code lies. One digit flows into the next through shapes in between, and
-# hardly any place in the middle is empty. That is the difference from lesson 01. Such a picture is often called the
-# **manifold**: the curved surface of all images that two numbers can reach. Near the border of the grid, four standard
-# deviations from 0, the images change little: almost no code ever lies there.
+# **What you see.** Each small image stands where its code lies. One digit flows into the next. Most places show a digit; near the middle and
+# between classes there are blends. Such a picture is often called the **manifold**: the curved surface of all images that two numbers can reach.
+#
+# Nearly half of the prior lies in the small square from −1 to 1, which is only a sixteenth of this picture. So most classes are crowded there.
+# We can give each part of the prior the same space instead: the positions become *quantiles* of the prior, which means that the same share of
+# draws falls between each pair of neighbours.
+
+# %%
+vh.plot_manifold(vae, n=settings.grid, spacing="quantile")
+plt.title("The same plane, spaced by the prior");
+
+# %% [markdown]
+# **What you see.** The middle of the last picture, enlarged: look at the ticks, which are now unevenly spaced. All ten digits are here. This picture shows what
+# the decoder draws for codes from the prior; the last one also shows the rare codes far out.
 #
 # ## New digits
 #
@@ -451,8 +511,8 @@ vh.plot_images(rows, ["pixel means", "pixels tossed", "test images"]);
 
 # %% [markdown]
 # **What you see.** The means look soft, and where the decoder is undecided they are grey. The tossed images are pure black and
-# white, like the test images, but they have ragged edges: each pixel is tossed alone, without looking at its neighbours. Most
-# pictures of "VAE samples" that you will see are means. Some digits are clear, and some lie between two digits.
+# white, like the test images, but they do not look better: they break into dots, because each pixel is tossed alone, without looking
+# at its neighbours. Most pictures of "VAE samples" that you will see are means. Some digits are clear, and some lie between two digits.
 #
 # ## Save it, load it
 #
@@ -483,9 +543,15 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 # 1. **Reconstruction**: how many nats does an image cost, decoded from its code (for the VAE: from `mean`)?
 # 2. **New images**: how close do drawn images come to real ones?
 #
-# For the second question we need a measure. We train a small classifier to name digits. Its last hidden layer turns an image
-# into 64 numbers, called *features*, that matter for telling digits apart. Real images make one cloud of features, drawn
-# images another one. The **Fréchet distance** compares the means and the covariances of the two clouds. It is 0 if both agree.
+# For the second question we need a measure. We train a small *classifier*, a network that names digits. (Its last layer, *softmax*, gives ten
+# probabilities, one for each digit; *accuracy* is the share of images named correctly.) Its last hidden layer turns an image into 64 numbers,
+# called *features*, that matter for telling digits apart. Real images make one cloud of features, drawn images another one. The **Fréchet distance**
+# compares the means $m$ and the covariances $C$ of the two clouds:
+#
+# $$\|m_1-m_2\|^2+\mathrm{tr}\!\left(C_1+C_2-2\,(C_1C_2)^{1/2}\right)$$
+#
+# Here $\mathrm{tr}$ adds up the diagonal of a matrix. The distance is 0 if means and covariances agree. It sees nothing else of the clouds. Before
+# we measure, we set each pixel to its likelier value, 0 or 1, so that all images are black and white like the real ones.
 
 # %%
 from keras import layers
@@ -517,8 +583,9 @@ def frechet(images):
 
 # %% [markdown]
 # The VAE draws its codes from the prior. The autoencoder has no prior, so we help it as in lesson 01, with a distribution fitted
-# to the codes of the training images: once one normal distribution, once a *mixture* of 20 normal distributions, which can
-# follow islands and rays. To be fair in the other direction too, we also fit such a mixture to the codes of the VAE.
+# to the codes of the training images. Once with one normal distribution. And once with a *mixture* of 20 normal distributions: to draw from it,
+# first choose one of the 20, each with its own probability, then draw from that one. A mixture can follow islands and rays. To be fair in the
+# other direction too, we also fit such a mixture to draws from the VAE's clouds.
 
 # %%
 from sklearn.mixture import GaussianMixture
@@ -568,7 +635,7 @@ def draw_in_five_ways(autoencoder, vae):
 
 
 # %% [markdown]
-# **Predict.** Put the five ways of drawing in order, best first. Then run the cell; it takes about a minute.
+# **Predict.** Put the five ways of drawing in order, best first. Then run the cell; it takes a minute or two.
 
 # %%
 nats, distances = [], []
@@ -598,29 +665,30 @@ ax.grid(axis="y", visible=False);
 
 # %% [markdown]
 # **What you see.** Bars are averages, dots are the single seeds, and shorter is better. The dotted line is the distance of real
-# training images, which is as good as one can be. Four things to learn:
+# training images, about the best that one can expect. Four things to learn:
 #
 # 1. **Reconstruction: the autoencoder wins**, by some 4 nats. It has no noise and no KL to pay.
 # 2. **The naive draw from the autoencoder is hopeless**, as in lesson 01. The VAE, with the same $\mathcal N(0, I)$, is better
 #    by a factor of ten or more. This is the comparison that people show.
-# 3. **But it is not a fair one.** With a fitted distribution the autoencoder draws better images than the VAE does from its
-#    prior. With a mixture it comes close to the real images.
-# 4. **The VAE has the same reserve.** With a mixture fitted to its codes it draws about as well. So its decoder is fine. What is
-#    wrong is the *match*: the clouds of all images together do not fill the prior exactly. The KL pulls each cloud towards the
-#    prior, but nothing makes their sum equal to it.
+# 3. **But it is not a fair one.** With a fitted distribution, the autoencoder gets a better distance than the VAE with its prior. With a
+#    mixture it comes much closer to the real images.
+# 4. **The same help works for the VAE.** With a mixture fitted to its clouds it gets about as near. So its decoder is fine. What is
+#    wrong is the *match*: the mixture of all clouds is not the prior. The KL, averaged over all images, does contain a penalty for this
+#    mismatch. But training balances it against the reconstruction, so the mismatch becomes smaller, not zero.
 
 # %%
 autoencoder_nats, vae_nats = np.mean(nats, axis=0)
 mean_of = dict(zip(names, values.mean(axis=1)))
 naive, prior = mean_of["autoencoder, N(0, I)"], mean_of["VAE, prior N(0, I)"]
 vh.expect("VAE minus autoencoder, nats", vae_nats - autoencoder_nats, at_least=2, at_most=8)
+vh.expect("Fréchet distance of training images", floor, at_most=1)
 vh.expect("naive autoencoder / VAE prior", naive / prior, at_least=10)
 bounds = {"autoencoder, one normal": 1.2, "autoencoder, mixture": 3, "VAE, mixture": 3}
 for fitted, times in bounds.items():
     vh.expect(f"VAE prior / {fitted}", prior / mean_of[fitted], at_least=times)
 
 # %% [markdown]
-# Now the pictures behind the numbers, for the last seed.
+# Now the pictures behind the numbers, for the last seed, as pixel means.
 
 # %%
 vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
@@ -630,9 +698,9 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # clear digits, and some shapes that lie between digits.
 #
 # So why a VAE at all? Not because "an autoencoder cannot generate": with a fitted distribution it can. The VAE gives you other
-# things. It is *one* probability model, trained in one go, with a prior that you choose. It has noise that makes small steps in
-# the code harmless. And its loss is a bound on the probability of an image (lesson 03), so that two models can be compared by
-# one number, in nats, on test images. A plain autoencoder has no such number.
+# things. It is *one* probability model, trained in one training, with a prior that you choose. It has noise that makes small steps in
+# the code harmless. And minus its loss estimates a *lower bound* on the logarithm of the probability of an image (lesson 03). So two models
+# can be compared by one number, in nats, on the same test images. A plain autoencoder does not come with such a number.
 #
 # ## The VAE's decoder and a GAN's generator
 #
@@ -641,14 +709,18 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # code that belongs to a *known* image, and is told how surprising that image is under its output. So it must find room for every
 # training image, and where one code must serve several images, its best answer is their average, which looks blurred. A GAN's generator never
 # sees which image it should make. A second network, the *discriminator*, judges whether its images look real. So its images
-# are sharp, but it may forget whole kinds of images without being punished, it has no encoder, and it gives no number like the
-# ELBO.
+# are sharp. But it may leave out whole kinds of images, which its training punishes only weakly; it has no encoder; and it gives no
+# number like the ELBO.
 #
 # ## Try it
 #
-# - In `NoNoise`, return `mean + 4 * ops.exp(0.5 * log_var) * noise` with fresh noise (take it from `vh.VAE.reparameterize`). What
-#   will the encoder do about it? Look at the average `log_var`.
-# - Train the larger network with `beta=4` in `vh.VAE(encoder, decoder, beta=4)`. What happens to the two terms, and to the map?
+# Lines that end in "as expected" were written for MNIST and for the numbers in the lesson. When you change something, they may say OFF.
+#
+# - Make the noise of the small network four times as wide: in a class like `NoNoise`, return
+#   `mean + 4 * (super().reparameterize(mean, log_var) - mean)`. What will the encoder do about it? Draw its clouds.
+# - Train the larger network as `vh.VAE(encoder, decoder, beta=4)`. Then loss = reconstruction + 4 · KL; so far, beta was 1. What happens to
+#   the two terms, and to the map?
+# - Draw the manifold of an *autoencoder* with 2 latents on MNIST (lesson 01 shows how), and compare it with the one above.
 # - Replace "mnist" by "fashion_mnist" and run the comparison again. Is the order of the five ways the same?
 #
 # ## To take away
@@ -656,14 +728,15 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # 1. The encoder of a VAE gives a cloud, `mean` and `log_var`, and the decoder gets one draw from it.
 # 2. Writing the draw as $\mu+\sigma\varepsilon$ lets the gradient pass; it is not the only way, but usually the one that jumps least.
 # 3. The loss is reconstruction plus KL, each a sum, in nats; the mean over the batch comes once, at the end.
-# 4. The noise keeps the clouds honest: without it, the KL and $\sigma$ mean nothing.
-# 5. At equal size the autoencoder reconstructs better. The VAE draws far better from $\mathcal N(0, I)$, but a distribution fitted to
-#    the codes helps both, because the clouds do not fill the prior exactly.
+# 4. The noise makes clouds that are too wide costly. Without it, $\sigma$ goes to 1, and the KL limits nothing.
+# 5. At equal size the autoencoder reconstructs better. From $\mathcal N(0, I)$ the VAE draws far better. A distribution fitted to the codes helps
+#    both: the autoencoder has no prior, and the mixture of the VAE's clouds does not match its prior exactly.
 #
 # **Where the ideas come from.** D. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, ICLR 2014: the loss is equation 10,
 # the KL is in appendix B, the coin for each pixel in appendix C.1. D. Rezende, S. Mohamed and D. Wierstra, *Stochastic
 # Backpropagation*, ICML 2014, found the same at the same time. Score function: R. Williams, *Simple statistical gradient-following
-# algorithms*, Machine Learning 8 (1992). Distributions fitted to codes: P. Ghosh and others, *From Variational to Deterministic
+# algorithms*, Machine Learning 8 (1992); both estimators compared: S. Mohamed and others, *Monte Carlo Gradient Estimation in Machine
+# Learning*, JMLR 2020. What the average KL contains: M. Hoffman and M. Johnson, *ELBO surgery*, NIPS workshop 2016. Distributions fitted to codes: P. Ghosh and others, *From Variational to Deterministic
 # Autoencoders*, ICLR 2020. Fréchet distance: M. Heusel and others, *GANs Trained by a Two Time-Scale Update Rule*, NIPS 2017
 # (there with the features of a much larger network). GAN: I. Goodfellow and others, *Generative Adversarial Nets*, NIPS 2014.
 #
