@@ -1,0 +1,69 @@
+"""GIFs through imageio."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+
+
+def check_writable(path):
+    """Raise ValueError unless a .gif file can be written at path. Call it before a long training, not after."""
+    path = Path(path)
+    if path.suffix != ".gif":
+        raise ValueError(f"path is {str(path)!r}; it must end in .gif.")
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {str(path.parent)!r} does not exist: make it first, or choose another path.")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"the folder {str(path.parent)!r} cannot be written to: choose another path.")
+
+
+def save_gif(frames, path, frame_ms=120, last_ms=1500):
+    """Write frames as a GIF that loops for ever and holds its last frame.
+
+    frames: arrays of one shape, (height, width) or (height, width, 1 or 3), in [0, 1] or uint8; at least one.
+    frame_ms, last_ms: how long each frame, and the last one, is shown, in milliseconds; a GIF counts in steps of 10.
+
+    The file is written beside path, read back, and moved into place only when its duration is right.
+    Returns the path. Raises ValueError for no frames, frames of different shapes, or a path that cannot be written.
+    """
+    check_writable(path)
+    frames = [_to_uint8(frame) for frame in frames]
+    if not frames:
+        raise ValueError("frames is empty: a GIF needs at least one.")
+    if len({frame.shape for frame in frames}) > 1:
+        raise ValueError(f"frames have different shapes: {sorted({frame.shape for frame in frames})}.")
+    if min(frame_ms, last_ms) < 20:
+        raise ValueError(f"frame_ms and last_ms must be at least 20; they are {frame_ms} and {last_ms}.")
+    durations = [10 * round(frame_ms / 10)] * (len(frames) - 1) + [10 * round(last_ms / 10)]
+    path = Path(path)
+    handle, draft = tempfile.mkstemp(suffix=".gif", dir=path.parent)
+    os.close(handle)
+    try:
+        iio.imwrite(draft, frames, duration=durations if len(frames) > 1 else durations[0], loop=0)
+        written = gif_duration_ms(draft)
+        if written != sum(durations):
+            raise ValueError(f"the GIF lasts {written} ms instead of {sum(durations)}: update imageio and pillow.")
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+    return path
+
+
+def gif_duration_ms(path):
+    """How long one round of a GIF lasts, in milliseconds. (Equal neighbouring frames are stored as one long one.)"""
+    with iio.imopen(path, "r") as file:
+        count = file.properties(index=...).n_images or 1
+        return int(sum(file.metadata(index=i).get("duration", 0) for i in range(count)))
+
+
+def _to_uint8(frame):
+    frame = np.asarray(frame)
+    if frame.ndim == 3 and frame.shape[-1] == 1:
+        frame = frame[..., 0]
+    if frame.ndim not in (2, 3):
+        raise ValueError(f"a frame has shape {frame.shape}; it must be (height, width) or (height, width, 3).")
+    if frame.dtype == np.uint8:
+        return frame
+    return np.rint(255 * np.clip(frame, 0, 1)).astype("uint8")
