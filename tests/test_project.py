@@ -112,6 +112,12 @@ def test_a_built_notebook_equals_its_source(source):
 
 
 @each_lesson
+def test_a_built_notebook_ran_on_the_full_profile_with_the_data_it_asks_for(source):
+    text = "".join(output.get("text", "") for cell in code_cells(source) for output in cell.outputs)
+    assert "full profile" in text and "(NOT " not in text
+
+
+@each_lesson
 def test_every_cell_of_a_built_notebook_has_run(source):
     # nbval never compares a cell whose execution_count is null.
     assert all(cell.execution_count is not None for cell in code_cells(source))

@@ -6,8 +6,11 @@ from vae_helpers.images import load_images
 from vae_helpers.losses import bernoulli_nll, gaussian_kl, gaussian_log_prob, squared_error
 from vae_helpers.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
 from vae_helpers.models import VAE, Autoencoder
+from vae_helpers.evaluation import active_units, kl_per_dimension, log_likelihood
+from vae_helpers.callbacks import Frames
 from vae_helpers.plots import (
     latent_grid,
+    mosaic,
     plot_architecture,
     plot_clouds,
     plot_history,
@@ -16,20 +19,27 @@ from vae_helpers.plots import (
     plot_manifold,
     plot_reconstructions,
 )
+from vae_helpers.animation import check_writable, save_gif
 
 __all__ = [
     "VAE",
     "Autoencoder",
+    "Frames",
+    "active_units",
     "bernoulli_nll",
+    "check_writable",
     "conv_decoder",
     "conv_encoder",
     "expect",
     "gaussian_kl",
     "gaussian_log_prob",
+    "kl_per_dimension",
     "latent_grid",
     "load_images",
+    "log_likelihood",
     "mlp_decoder",
     "mlp_encoder",
+    "mosaic",
     "plot_architecture",
     "plot_clouds",
     "plot_history",
@@ -38,5 +48,6 @@ __all__ = [
     "plot_manifold",
     "plot_reconstructions",
     "run_settings",
+    "save_gif",
     "squared_error",
 ]

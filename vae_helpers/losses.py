@@ -19,11 +19,10 @@ def check_pixels(x, name="x"):
     if values is None or values.size == 0:
         return
     low, high = values.min(), values.max()  # NaN anywhere makes both NaN
-    if np.isnan(low):
-        raise ValueError(f"{name} has pixels that are not finite (NaN): find them with numpy.isfinite.")
-    if low < 0 or high > 1:
+    if not (low >= 0 and high <= 1):
         raise ValueError(
-            f"{name} has pixels from {low} to {high}; they must lie in [0, 1]. Divide uint8 images by 255."
+            f"{name} has pixels from {low} to {high}; they must be finite and lie in [0, 1]. "
+            "Divide uint8 images by 255, and look for NaN with numpy.isfinite."
         )
 
 

@@ -169,7 +169,7 @@ def conv_decoder(
         # 14, 14, 64, then 28, 28, 32
         x = layers.Conv2DTranspose(n, kernel, strides=stride, padding=pad, activation="relu", name=f"deconv_{i}")(x)
     last = layers.Conv2DTranspose if last_padding == "same" else layers.Conv2D
-    logits = last(channels, last_kernel, padding=last_padding, name="logits")(x)  # 28, 28, 1
+    logits = last(channels, operator.index(last_kernel), padding=last_padding, name="logits")(x)  # 28, 28, 1
     if tuple(logits.shape[1:]) != image_shape:
         raise ValueError(
             f"these arguments give images of shape {tuple(logits.shape[1:])}, not image_shape {image_shape}: "

@@ -30,8 +30,11 @@ def _check_batch(images, name="images"):
     return images
 
 
-def _mosaic(rows):
-    """Rows of images (n, height, width, channels) → one picture with white gaps; short rows are filled with white."""
+def mosaic(rows):
+    """Rows of images (n, height, width, channels) → one picture (height, width, channels) with white gaps.
+
+    Short rows are filled with white. For a GIF, or for a drawing of your own.
+    """
     height, width, channels = rows[0].shape[1:]
     columns = max(len(row) for row in rows)
     picture = np.ones((len(rows) * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels))
@@ -57,7 +60,7 @@ def plot_images(images, row_titles=None, titles=None, title=None, columns=10, ax
         raise ValueError("images is empty, or one of its rows is: there is nothing to draw.")
     if len({row.shape[1:] for row in rows}) > 1:
         raise ValueError(f"the rows hold images of different shapes: {[row.shape[1:] for row in rows]}.")
-    picture = _mosaic(rows)
+    picture = mosaic(rows)
     if ax is None:
         width = 9.0 if picture.shape[1] > 5 * picture.shape[0] else 7.5
         width = min(width, 0.95 * max(len(row) for row in rows) + (1.8 if row_titles else 0))
@@ -207,8 +210,9 @@ def plot_manifold(model, n=20, spacing="linear", limit=4.0, ax=None):
         _, ax = plt.subplots(figsize=(6.4, 6.4))
     ax.imshow(picture.reshape(n * height, n * width, channels), vmin=0, vmax=1, cmap="gray")
     shown = np.unique(np.linspace(0, n - 1, min(n, 7)).round().astype(int))
-    ax.set_xticks(shown * width + (width - 1) / 2, [f"{first[i]:.1f}" for i in shown])
-    ax.set_yticks((n - 1 - shown) * height + (height - 1) / 2, [f"{second[i]:.1f}" for i in shown])
+    labels = [[f"{round(axis[i], 1) + 0.0:.1f}" for i in shown] for axis in (first, second)]  # + 0.0: no "-0.0"
+    ax.set_xticks(shown * width + (width - 1) / 2, labels[0])
+    ax.set_yticks((n - 1 - shown) * height + (height - 1) / 2, labels[1])
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
     ax.grid(False)
     return ax

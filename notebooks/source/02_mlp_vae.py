@@ -373,8 +373,8 @@ vh.plot_images(rows, titles, titles=["image", *range(1, 10)]);
 
 # %% [markdown]
 # **What you see.** Left, the image. Then nine draws from its cloud. With noise: nine times nearly the same zero. For this image, the
-# cloud is so narrow that the digit does not change. Without noise: other digits, and blends of several. The decoder does not agree, and
-# nothing in the training asked it.
+# cloud is so narrow that the digit does not change. Without noise: some zeros, but also other digits and blends. The decoder does not
+# agree, and nothing in the training asked it.
 #
 # Now the same with numbers, for all test images. We put the encoder and the decoder of the silent model into a `vh.VAE`, which really draws.
 

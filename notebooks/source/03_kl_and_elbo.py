@@ -70,17 +70,18 @@ def kl_coins(p, q):
     return p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
 
 
-q = np.linspace(0.005, 0.995, 199)
+beliefs = np.linspace(0.005, 0.995, 199)
 fig, ax = plt.subplots(figsize=(6.5, 3.2))
 for p, style in ((0.5, "-"), (0.9, "--")):
-    ax.plot(q, kl_coins(p, q), style, label=f"true probability p = {p}")
-ax.set(xlabel="believed probability q", ylabel="KL in nats", title="The extra surprise of a wrong belief")
+    ax.plot(beliefs, kl_coins(p, beliefs), style, label=f"true probability p = {p}")
+ax.set(xlabel="believed probability q", ylabel="KL in nats")
+ax.set_title("The extra surprise of a wrong belief")
 ax.legend();
 
 # %% [markdown]
 # **What you see.** Each curve touches zero at $q=p$, where you are right, and nowhere else. It is never negative: nobody is less
-# surprised on average than the one who knows. It grows without bound at the ends: to be sure, and wrong, is infinitely
-# bad.
+# surprised on average than the one who knows. (We prove it below.) At the ends it grows without bound, which the picture cannot show, because it
+# stops at 0.005: to be sure, and wrong, is infinitely bad.
 #
 # An average can be checked by trying. We toss the coin many times, and average your extra surprise:
 
@@ -102,6 +103,9 @@ vh.expect("tosses minus formula, in standard errors", off, at_most=4, everywhere
 # For a variable that can be any number, the sum over heads and tails becomes an integral:
 #
 # $$\mathrm{KL}(q\,\|\,p) = \int q(z)\,\log\frac{q(z)}{p(z)}\,dz$$
+#
+# Careful with the letters: from here on $q$ stands on the left. The rule stays the same: the average is taken over the one on the left. $q(z)$ and $p(z)$
+# are **densities**: the height of a curve; areas under it are probabilities.
 #
 # In a VAE, $q$ is the cloud of one image and $p$ is the prior $\mathcal N(0, 1)$. Here is one latent. To integrate, we evaluate the
 # function on a fine grid and add up thin strips. This is **quadrature**.
@@ -143,14 +147,13 @@ for ax in axes:
 #
 # ## The two directions differ
 #
-# $\mathrm{KL}(q\|p)$ averages over $q$, and $\mathrm{KL}(p\|q)$ averages over $p$. Does it matter? Take a target with two hills, and find
-# the one normal distribution that is nearest to it. Once nearest in the sense of $\mathrm{KL}(\text{target}\,\|\,q)$, once of
-# $\mathrm{KL}(q\,\|\,\text{target})$.
+# $\mathrm{KL}(q\|p)$ averages over $q$, and $\mathrm{KL}(p\|q)$ averages over $p$. Does it matter? Take a target with two hills, and look for a normal
+# distribution $q$ near it. We do it twice: first we make $\mathrm{KL}(\text{target}\,\|\,q)$ small, then $\mathrm{KL}(q\,\|\,\text{target})$.
 #
 # **Predict.** One of the two answers is a wide hill over both. The other one sits on one hill alone. Which is which?
 
 # %%
-log_target = np.logaddexp(
+log_target = np.logaddexp(  # log(eᵃ + eᵇ), without overflow
     np.log(0.6) + log_normal(z, -2.0, np.log(0.5)),
     np.log(0.4) + log_normal(z, 2.5, np.log(0.5)),
 )
@@ -168,7 +171,7 @@ def fit(direction):
         pair = (log_target, log_q) if direction == "target to q" else (log_q, log_target)
         return kl_on_grid(*pair)
 
-    return minimize(loss, x0=[-1.0, 0.0], method="Nelder-Mead").x
+    return minimize(loss, x0=[-1.0, 0.0], method="Nelder-Mead").x  # needs no derivatives
 
 
 # %%
@@ -183,28 +186,31 @@ ax.legend(loc="upper right", fontsize=10);
 # %% [markdown]
 # **What you see.** $\mathrm{KL}(\text{target}\|q)$ punishes $q$ where the target is high and $q$ is low. So $q$ *covers* everything, also the
 # valley between the hills, where the target is almost zero. $\mathrm{KL}(q\|\text{target})$ punishes $q$ where $q$ is high and the target is low.
-# So $q$ avoids the valley and *seeks* one hill. The VAE uses the second kind, with $q$ on the left, in both places where a KL will appear
-# below. Remember the result: such a $q$ may be too narrow and miss a hill.
+# So $q$ avoids the valley and *seeks* one hill. (With another start it can end on the other hill, which is only a local minimum.) The VAE uses the second kind, with $q$ on the left,
+# in both places where a KL will appear below. Remember the result for the second of these places, the posterior: such a $q$ may be too narrow and miss a hill.
 #
 # The covering answer can be checked: its mean and variance are those of the target.
 
 # %%
 target_mean = integrate(np.exp(log_target) * z)
-vh.expect("covering: mean minus the target's mean", abs(covering[0] - target_mean), at_most=0.01, everywhere=True)
+target_var = integrate(np.exp(log_target) * (z - target_mean) ** 2)
+off = max(abs(covering[0] - target_mean), abs(np.exp(covering[1]) - target_var))
+vh.expect("covering: mean and variance minus the target's", off, at_most=0.01, everywhere=True)
 vh.expect("seeking: distance from the higher hill", abs(seeking[0] + 2.0), at_most=0.05, everywhere=True)
-vh.expect("width, covering / seeking", np.exp(0.5 * (covering[1] - seeking[1])), at_least=2.5, everywhere=True)
+ratio = np.exp(0.5 * (covering[1] - seeking[1]))
+vh.expect("width, covering / seeking", ratio, at_least=2.5, everywhere=True)
 
 # %% [markdown]
 # ## The closed form, line by line
 #
-# Quadrature is fine for one latent. For 20 latents a grid would need more points than there are atoms. For normal distributions there is a
+# Quadrature is fine for one latent. For 20 latents such a grid would need $24001^{20}\approx10^{88}$ points. For normal distributions there is a
 # formula instead. We derive it for one latent, and **each line is a function**, so that each line can be tested.
 #
 # Write the KL as a difference of two averages over $q$:
 #
 # $$\mathrm{KL}(q\|p)=\mathbb E_q[\log q(z)]-\mathbb E_q[\log p(z)]$$
 #
-# The logarithm of a normal density is a short sum (it stands in `log_normal` above). So only two averages of squares are needed:
+# The logarithm of a normal density is a short sum (see `log_normal` above). So only two averages of squares are needed:
 #
 # $$\text{(1)}\quad \mathbb E_q\!\left[\tfrac{(z-\mu)^2}{\sigma^2}\right]=1 \qquad\qquad \text{(2)}\quad \mathbb E_q[z^2]=\mu^2+\sigma^2$$
 #
@@ -239,25 +245,34 @@ inside = {  # the left-hand sides: what is averaged over q
 # Each average in three independent ways: by the formula, by quadrature, and by Monte Carlo with 100,000 draws.
 
 # %%
-draws = mean + np.exp(0.5 * log_var) * rng.normal(size=100_000)
-density = np.exp(log_normal(z, mean, log_var))
+def three_ways(name, mean, log_var):
+    """Formula, quadrature, Monte Carlo, and the standard error of the last."""
+    draws = mean + np.exp(0.5 * log_var) * rng.normal(size=100_000)
+    values = inside[name](draws, mean, log_var)
+    density = np.exp(log_normal(z, mean, log_var))
+    quadrature = integrate(density * inside[name](z, mean, log_var))
+    return lines[name](mean, log_var), quadrature, values.mean(), values.std() / np.sqrt(values.size)
+
 
 print(f"{'':24s}formula   quadrature   Monte Carlo ± standard error")
-off_quadrature, off_monte_carlo = 0.0, 0.0
-for name, formula in lines.items():
-    exact = formula(mean, log_var)
-    quadrature = integrate(density * inside[name](z, mean, log_var))
-    values = inside[name](draws, mean, log_var)
-    average, error = values.mean(), values.std() / np.sqrt(values.size)
-    off_quadrature = max(off_quadrature, abs(quadrature - exact))
-    off_monte_carlo = max(off_monte_carlo, abs(average - exact) / error)
+for name in lines:
+    exact, quadrature, average, error = three_ways(name, mean, log_var)
     print(f"{name:24s}{exact:7.4f}   {quadrature:10.4f}   {average:11.4f} ± {error:.4f}")
 
+# %%
+off_quadrature, off_monte_carlo = 0.0, 0.0
+for cloud in ((1.5, np.log(0.25)), (-0.7, 0.8), (0.0, 0.0), (2.0, -3.0)):  # four different clouds
+    for name in lines:
+        exact, quadrature, average, error = three_ways(name, *cloud)
+        off_quadrature = max(off_quadrature, abs(quadrature - exact))
+        off_monte_carlo = max(off_monte_carlo, abs(average - exact) / max(error, 1e-12))
+
 vh.expect("formula minus quadrature", off_quadrature, at_most=1e-6, everywhere=True)
-vh.expect("formula minus Monte Carlo, standard errors", off_monte_carlo, at_most=4, everywhere=True)
+vh.expect("formula minus Monte Carlo, standard errors", off_monte_carlo, at_most=4.5, everywhere=True)
 
 # %% [markdown]
-# **What you see.** All three columns agree in every line. If one line of a derivation were wrong, this table would show *which*.
+# **What you see.** Formula and quadrature agree in all digits, Monte Carlo within its error, for this cloud and for three others. If one line of a derivation is
+# wrong, such a table shows where to look first.
 #
 # A fourth check comes from a library. TensorFlow Probability has the KL between many pairs of distributions; somebody else wrote and tested it.
 # And `vh.gaussian_kl`, the function that the course uses, must agree as well.
@@ -266,32 +281,44 @@ vh.expect("formula minus Monte Carlo, standard errors", off_monte_carlo, at_most
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
-q, prior = tfd.Normal(float(mean), float(np.exp(0.5 * log_var))), tfd.Normal(0.0, 1.0)
-oracle = tfd.kl_divergence(q, prior)
+cloud, prior = tfd.Normal(float(mean), float(np.exp(0.5 * log_var))), tfd.Normal(0.0, 1.0)
+oracle = tfd.kl_divergence(cloud, prior)
 package = vh.gaussian_kl([[mean]], [[log_var]])[0]
-formula = lines["(5) KL"](mean, log_var)
+exact_kl = lines["(5) KL"](mean, log_var)
 
-vh.expect("formula minus library", abs(formula - oracle), at_most=1e-5, everywhere=True)
-vh.expect("formula minus vh.gaussian_kl", abs(formula - package), at_most=1e-5, everywhere=True)
+vh.expect("formula minus library", abs(exact_kl - oracle), at_most=1e-5, everywhere=True)
+vh.expect("formula minus vh.gaussian_kl", abs(exact_kl - package), at_most=1e-5, everywhere=True)
 
 # %% [markdown]
 # **More than one latent.** The latents of $q$ are independent of each other, and so are those of the prior. The logarithm of a product
-# is a sum, so the KL of the whole cloud is the **sum** of the KLs of the latents. Not the mean: two latents cost twice as much as one.
+# is a sum, so the KL of the whole cloud is the **sum** of the KLs of the latents. Not the mean: two equal latents cost twice as much as one.
 #
 # **How fast does Monte Carlo get there?** Each point below is one run with that many draws.
 
 # %%
 sizes = np.logspace(1, 5, 25).astype(int)
-values = inside["(5) KL"](draws, mean, log_var)
-averages = [rng.choice(values, size).mean() for size in sizes]
-errors = values.std() / np.sqrt(sizes)
 
+
+def kl_of_draws(size):
+    """log q - log p at fresh draws: their mean is one Monte Carlo estimate of the KL."""
+    draws = mean + np.exp(0.5 * log_var) * rng.normal(size=size)
+    return inside["(5) KL"](draws, mean, log_var)
+
+
+averages = [kl_of_draws(size).mean() for size in sizes]
+errors = kl_of_draws(100_000).std() / np.sqrt(sizes)
+inside_band = np.mean(np.abs(averages - exact_kl) < 2 * errors)
+
+# %%
 fig, ax = plt.subplots(figsize=(7.5, 3.2))
-ax.axhline(formula, color="black", linewidth=1, label="formula")
-ax.fill_between(sizes, formula - 2 * errors, formula + 2 * errors, color="C0", alpha=0.2, label="± 2 standard errors")
+low, high = exact_kl - 2 * errors, exact_kl + 2 * errors
+ax.axhline(exact_kl, color="black", linewidth=1, label="formula")
+ax.fill_between(sizes, low, high, color="C0", alpha=0.2, label="± 2 standard errors")
 ax.plot(sizes, averages, "C0o", markersize=4, label="Monte Carlo")
-ax.set(xscale="log", xlabel="number of draws", ylabel="KL in nats", title="Ten times nearer costs a hundred times more")
-ax.legend();
+ax.set(xscale="log", xlabel="number of draws", ylabel="KL in nats")
+ax.set_title("Ten times nearer costs a hundred times more draws")
+ax.legend()
+vh.expect("share of points inside the band", inside_band, at_least=0.7, everywhere=True)
 
 # %% [markdown]
 # **What you see.** The points scatter around the formula, and nearly all stay inside the band. The band becomes ten times narrower when
@@ -334,9 +361,9 @@ vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=T
 #
 # $$p(x)=\int p(x\mid z)\,p(z)\,dz .$$
 #
-# With many latents nobody can compute this integral. And with plain Monte Carlo from the prior it fails too: for a given image, almost every $z$
-# gives almost zero. The way out: draw $z$ not from the prior, but from a distribution $q(z)$ that looks where $x$ could come from. That is the
-# encoder's cloud.
+# With a network as decoder there is no formula for this integral, and with many latents the grid is too large. Plain Monte Carlo from the prior needs far too many draws: for a
+# given image, almost every $z$ gives almost zero. The way out: draw $z$ not from the prior, but from a distribution $q(z)$ that looks where $x$ could come from. That is the
+# encoder's cloud. (We keep one image $x$ here, so we write $q(z)$ for $q(z\mid x)$.)
 #
 # ### First derivation: Jensen
 #
@@ -345,16 +372,22 @@ vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=T
 # $$\log p(x)=\log\int q(z)\,\frac{p(x\mid z)\,p(z)}{q(z)}\,dz=\log\ \mathbb E_q\!\left[\frac{p(x\mid z)\,p(z)}{q(z)}\right]
 # \ \ge\ \mathbb E_q\!\left[\log\frac{p(x\mid z)\,p(z)}{q(z)}\right]$$
 #
-# The last step is **Jensen's inequality**: the logarithm of a mean is at least the mean of the logarithms, because the logarithm bends downward. Now
-# split the logarithm:
+# The last step is **Jensen's inequality**: the logarithm of a mean is at least the mean of the logarithms, because the logarithm bends downward. Try the numbers 1 and 9: the logarithm of
+# their mean is $\log 5=1.61$, and the mean of their logarithms is $\frac12(\log1+\log9)=1.10$. Now split the logarithm:
+#
+# $$\mathbb E_q\!\left[\log\frac{p(x\mid z)\,p(z)}{q(z)}\right]=\mathbb E_q[\log p(x\mid z)]+\mathbb E_q\!\left[\log\frac{p(z)}{q(z)}\right]=\mathbb E_q[\log p(x\mid z)]-\mathbb E_q\!\left[\log\frac{q(z)}{p(z)}\right]$$
+#
+# The last average is the KL. So:
 #
 # $$\boxed{\ \mathrm{ELBO}=\mathbb E_q[\log p(x\mid z)]-\mathrm{KL}(q(z)\,\|\,p(z))\ \le\ \log p(x)\ }$$
 #
 # There it is: *evidence lower bound*. Minus the first term is the reconstruction of lesson 02, and the second term is its KL.
 #
+# Jensen also proves that a KL is never negative: $-\mathrm{KL}(q\|p)=\mathbb E_q\big[\log\frac{p}{q}\big]\le\log\mathbb E_q\big[\frac{p}{q}\big]=\log\int p(z)\,dz=\log1=0$.
+#
 # ### Second derivation: what is lost
 #
-# Jensen says "at least". By how much? The codes that really could have made $x$ have the **posterior** distribution $p(z\mid x)=p(x\mid z)\,p(z)/p(x)$.
+# Jensen says "at least". By how much? The codes that really could have made $x$ have the **posterior** distribution $p(z\mid x)=p(x\mid z)\,p(z)/p(x)$ (Bayes' rule).
 # Take logarithms, and solve for $\log p(x)$:
 #
 # $$\log p(x)=\log\big(p(x\mid z)\,p(z)\big)-\log p(z\mid x)$$
@@ -364,7 +397,8 @@ vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=T
 # $$\log p(x)=\underbrace{\mathbb E_q\!\left[\log\frac{p(x\mid z)\,p(z)}{q(z)}\right]}_{\text{ELBO}}+\underbrace{\mathbb E_q\!\left[\log\frac{q(z)}{p(z\mid x)}\right]}_{\mathrm{KL}(q\,\|\,p(z\mid x))\ \ge\ 0}$$
 #
 # So the gap is exactly the KL from the cloud to the true posterior. Note that there are *two* KLs now: one to the prior, inside the ELBO, and one to the
-# posterior, the gap. To raise the ELBO with a fixed decoder means to bring $q$ closer to the posterior.
+# posterior, the gap. With a fixed decoder, to raise the ELBO means to bring $q$ closer to the posterior. When the decoder trains as well, a higher ELBO can come from a higher
+# $\log p(x)$ or from a smaller gap; the ELBO alone does not tell which.
 #
 # ## See the gap
 #
@@ -376,20 +410,30 @@ a, b = np.array([10.0, 1.0, -1.0, 0.5]), np.array([4.0, 0.0, 1.0, 0.0])
 x = np.array([1, 0, 1, 1])  # the image
 
 logits = a * z[:, None] + b  # (grid, 4)
-log_likelihood = -np.sum(np.logaddexp(0, np.where(x == 1, -logits, logits)), axis=1)  # log p(x|z)
+
+
+def log_likelihood_of(pixels):
+    """log p(x|z) for every z of the grid."""
+    signed = np.where(pixels == 1, logits, -logits)
+    return -np.logaddexp(0, -signed).sum(axis=1)  # log sigmoid(a) = -log(1 + e⁻ᵃ), without log 0
+
+
+log_likelihood = log_likelihood_of(x)
 log_prior = log_normal(z, 0.0, 0.0)
 log_evidence = np.log(integrate(np.exp(log_likelihood + log_prior)))  # log p(x), exact
 log_posterior = log_likelihood + log_prior - log_evidence  # log p(z|x), exact
 
-
+# %%
 def elbo(mean, log_var):
     """E_q[log p(x|z)] - KL(q ‖ prior), by quadrature."""
     log_q = log_normal(z, mean, log_var)
     return integrate(np.exp(log_q) * log_likelihood) - kl_on_grid(log_q, log_prior)
 
 
-area = integrate(np.exp(log_posterior))
-vh.expect("area under the posterior, minus 1", abs(area - 1), at_most=1e-6, everywhere=True)
+# all 16 images of four pixels together must have probability 1
+all_images = [np.array([int(bit) for bit in f"{i:04b}"]) for i in range(16)]
+total = sum(integrate(np.exp(log_likelihood_of(image) + log_prior)) for image in all_images)
+vh.expect("sum of p(x) over all images, minus 1", abs(total - 1), at_most=1e-6, everywhere=True)
 
 # %% [markdown]
 # **Predict.** We fix the width of $q$ and move its middle. Where will the ELBO be highest? Will it touch $\log p(x)$ there?
@@ -400,17 +444,21 @@ width = np.log(0.4**2)
 elbos = np.array([elbo(m, width) for m in means])
 gaps = np.array([kl_on_grid(log_normal(z, m, width), log_posterior) for m in means])
 
-fig, ax = plt.subplots(figsize=(7.5, 3.6))
-ax.axhline(log_evidence, color="black", linewidth=1.5, label="log p(x)")
-ax.plot(means, elbos, label="ELBO")
-ax.fill_between(means, elbos, log_evidence, color="C1", alpha=0.2, label="the gap")
-ax.plot(means, log_evidence - gaps, "C1:", label="log p(x) - KL(q ‖ posterior)")
-ax.set(xlabel="mean of q", ylabel="nats", ylim=(-8, -1), title="The gap is the KL to the posterior")
-ax.legend(loc="lower center", fontsize=10);
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.6))
+for ax in axes:
+    ax.axhline(log_evidence, color="black", linewidth=1.5, label="log p(x)")
+    ax.plot(means, elbos, label="ELBO")
+    ax.fill_between(means, elbos, log_evidence, color="C1", alpha=0.2, label="the gap")
+    ax.plot(means[::4], (log_evidence - gaps)[::4], "C1o", markersize=4, label="log p(x) − KL(q ‖ posterior)")
+    ax.set_xlabel("mean of q")
+axes[0].set(ylabel="nats", ylim=(-8, -1), title="The gap is the KL to the posterior")
+axes[1].set(ylim=(-3, -2.3), xlim=(-0.5, 1.2), title="the same, enlarged")
+axes[0].legend(loc="lower center", fontsize=9);
 
 # %% [markdown]
-# **What you see.** The ELBO stays below $\log p(x)$ everywhere, and it is highest where $q$ sits on the posterior. The dotted line is computed without the ELBO,
-# from the posterior alone. It lies exactly on the ELBO. Even at its best, the ELBO does not quite touch: a $q$ of this width is not the posterior.
+# **What you see.** The ELBO stays below $\log p(x)$ everywhere, and it is highest where $q$ sits on the posterior. The orange dots are computed without the ELBO, from $\log p(x)$,
+# $q$ and the posterior. They lie exactly on the ELBO. Even at its best, the ELBO does not quite touch (right): a $q$ of this width is not the posterior.
 
 # %%
 difference = abs(log_evidence - elbos - gaps).max()
@@ -432,8 +480,8 @@ ax.set(xlim=(-3, 4), xlabel="z", title=f"The best q leaves a gap of {best_gap:.3
 ax.legend();
 
 # %% [markdown]
-# **What you see.** The seen image made some codes likelier than the prior did: the posterior is narrower. It is also skewed, steep on the left and flat on the right, and a normal distribution cannot
-# be skewed. This part of the gap remains, however well the encoder is trained. (A second part comes from the encoder: one network must give good clouds for all
+# **What you see.** After we see the image, some codes are likelier than before: the posterior is narrower than the prior. It is also skewed, steep on the left and flat on the right, and a normal distribution cannot
+# be skewed. For this decoder and a normal $q$, this part of the gap remains, however well the encoder is trained. (A second part comes from the encoder: one network must give good clouds for all
 # images at once.)
 
 # %%
@@ -445,8 +493,8 @@ vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0,
 #
 # In training, the average over $q$ is estimated from one draw of $z$. There are two common ways to write it:
 #
-# - **all by drawing:** $\log p(x\mid z)+\log p(z)-\log q(z)$, as in the official TensorFlow tutorial;
-# - **formula for the KL:** $\log p(x\mid z)-\mathrm{KL}$, as in this course and most others.
+# - **all by drawing:** $\log p(x\mid z)+\log p(z)-\log q(z)$, as in the [convolutional VAE tutorial of TensorFlow](https://www.tensorflow.org/tutorials/generative/cvae);
+# - **formula for the KL:** $\log p(x\mid z)-\mathrm{KL}$, as in this course.
 #
 # Both have the ELBO as their average. **Predict.** Which one jumps less from draw to draw? Always?
 
@@ -461,9 +509,12 @@ def one_draw_values(mean, log_var, n=100_000):
 
 
 clouds = {"a poor q: N(1.2, 0.3²)": (1.2, np.log(0.09)), "the best q": best}
+estimates = {title: one_draw_values(*parameters) for title, parameters in clouds.items()}
+
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.2))
 for ax, (title, parameters) in zip(axes, clouds.items()):
-    for name, values in one_draw_values(*parameters).items():
+    for name, values in estimates[title].items():
         text = f"{name}\nvariance {values.var():.3f}"
         ax.hist(values, bins=100, range=(-8, 0), histtype="step", linewidth=2, label=text)
     ax.axvline(elbo(*parameters), color="black", linewidth=1)
@@ -471,7 +522,6 @@ for ax, (title, parameters) in zip(axes, clouds.items()):
     ax.legend(fontsize=9)
 
 # %%
-estimates = {title: one_draw_values(*parameters) for title, parameters in clouds.items()}
 off = max(
     abs(v.mean() - elbo(*clouds[title])) / (v.std() / np.sqrt(v.size))
     for title, pair in estimates.items()
@@ -485,18 +535,47 @@ ratio = good["all by drawing"] / good["formula for the KL"]
 vh.expect("variance, drawing / formula, best q", ratio, at_most=0.5, everywhere=True)
 
 # %% [markdown]
-# **What you see.** The black line is the ELBO; all four histograms have it as their average. For the poor $q$, the formula for the KL jumps less. For the best $q$ it is
-# the other way round, and clearly: if $q$ were exactly the posterior, then $\log p(x\mid z)+\log p(z)-\log q(z)$ would be $\log p(x)$ for *every* $z$, with no variance at all.
-# So "the formula always has less variance" is false. Both are right; in this course we take the formula, because it shows the KL as a number of its own.
+# **What you see.** The black line is the ELBO; all four histograms have it as their average (a few values lie outside the picture). For the poor $q$, the formula for the KL jumps
+# less. For the best $q$ it is the other way round: if $q$ were exactly the posterior, then $\log p(x\mid z)+\log p(z)-\log q(z)$ would be $\log p(x)$ for *every* $z$, with no variance
+# at all. So "the formula always has less variance" is false.
+#
+# But training does not follow the value; it follows the *gradient*, and its variance is another number. We draw many single gradients with respect to $\mu$ and $\log\sigma^2$, at the best
+# $q$, through $z=\mu+\sigma\varepsilon$ as in lesson 02:
+
+# %%
+def gradients_of_one_draw(mean, log_var, by_formula, n=50_000):
+    """The gradient of each single-draw estimate: (n, 2), for mean and log-variance."""
+    m, v = (tf.fill([n], tf.constant(value, "float32")) for value in (mean, log_var))
+    noise = tf.constant(rng.normal(size=n), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch([m, v])
+        z_drawn = (m + tf.exp(0.5 * v) * noise)[:, None]
+        logits = z_drawn * a.astype("float32") + b.astype("float32")
+        log_px = -vh.bernoulli_nll(np.tile(x, (n, 1)), logits)
+        kl_formula = vh.gaussian_kl(m[:, None], v[:, None])
+        kl_drawn = vh.gaussian_log_prob(z_drawn, m[:, None], v[:, None]) - vh.gaussian_log_prob(z_drawn, 0.0, 0.0)
+        value = log_px - (kl_formula if by_formula else kl_drawn)
+    return np.stack([g.numpy() for g in tape.gradient(value, [m, v])], axis=1)
+
+
+drawn, formula = (gradients_of_one_draw(*best, by_formula).var(axis=0) for by_formula in (False, True))
+print("variance of the gradient      by mean   by log_var")
+print(f"all by drawing            {drawn[0]:11.2f}  {drawn[1]:11.2f}")
+print(f"formula for the KL        {formula[0]:11.2f}  {formula[1]:11.2f}")
+vh.expect("formula / drawing, larger of the two", max(formula / drawn), at_most=0.95, everywhere=True)
+
+# %% [markdown]
+# **What you see.** For the gradient, the formula has the smaller variance here, even for the best $q$. Both ways are right on average. In this course we take the formula, also because it
+# shows the KL as a number of its own.
 #
 # ## The reductions lab: means where sums belong
 #
-# The boxed formula has a sum over pixels, hidden in $\log p(x\mid z)$, and a sum over latents, hidden in the KL. Many programs take a `mean` in one or both places. Is it only
-# a matter of scale?
+# The boxed formula has a sum over pixels, hidden in $\log p(x\mid z)$, and a sum over latents, hidden in the KL. Many programs take a `mean` in one or both places. Does this only
+# make the loss smaller?
 #
 # Let $R$ be the reconstruction summed over the $D=784$ pixels, and $K$ the KL summed over the $d=2$ latents. A mean over pixels is $R/D$, and a mean over latents is $K/d$.
-# So each of these losses is $c\,(R+\beta K)$ with some number $\beta$. The factor $c$ in front scales the whole loss; the optimizer Adam hardly notices it. But $\beta$
-# changes *what is optimized*.
+# So each of these losses is $c\,(R+\beta K)$ with some number $\beta$. The factor $c$ in front scales the whole loss. Adam divides each step by the usual size of the gradient, so a
+# constant factor nearly cancels. But $\beta$ changes *what is optimized*.
 #
 # **To find the effective β of any loss: divide the factor of the summed KL by the factor of the summed reconstruction.**
 #
@@ -507,9 +586,23 @@ vh.expect("variance, drawing / formula, best q", ratio, at_most=0.5, everywhere=
 # | **mean** over pixels, **mean** over latents | 1/784 | 1/2 | 392 |
 # | **mean** over pixels, sum over latents | 1/784 | 1 | 784 |
 #
-# The second is in a well-known convolutional VAE tutorial, the third in a well-known MLP VAE example, and the fourth is the commonest mistake in questions on the web.
+# All of them are found on the web. Mean in place of sum is one of the most reported errors in VAE code (for example
+# [keras#6015](https://github.com/keras-team/keras/issues/6015), [keras-io#270](https://github.com/keras-team/keras-io/issues/270),
+# [pytorch/examples#290](https://github.com/pytorch/examples/issues/290)).
 #
-# **Predict.** Which of the four will still show digits? What will the images of the others look like?
+# **When does a model collapse?** Suppose the encoder tells nothing, $K=0$. Then the best decoder gives every image the same answer, the mean of the training images. That costs
+# a fixed $R_0$:
+
+# %%
+mean_image = np.tile(data.x_train.mean(axis=0), (len(data.x_test), 1, 1, 1)).clip(1e-4, 1 - 1e-4)
+r_nothing = float(np.mean(vh.bernoulli_nll(data.x_test, np.log(mean_image / (1 - mean_image)))))
+vh.expect("R₀: the mean image for every image, nats", r_nothing, at_least=195, at_most=215)
+
+# %% [markdown]
+# To tell something must pay: the encoder may spend $K$ nats only if it saves more than $\beta K$ nats of reconstruction. It cannot save more than all of $R_0\approx206$. So with $\beta=392$
+# it can afford at most $206/392\approx0.5$ nats. With that it could not even say which of two halves of the images is meant (that takes $\log2\approx0.69$ nats).
+#
+# **Predict.** Which of the four losses will still show digits? What will the images of the others look like?
 
 # %%
 D, d = np.prod(data.image_shape), 2
@@ -528,7 +621,7 @@ class LossFromTheWeb(vh.VAE):
         super().compute_loss(x, y_pred=y_pred)  # writes down R and K
         reconstruction = vh.bernoulli_nll(x, y_pred["logits"])
         kl = vh.gaussian_kl(y_pred["mean"], y_pred["log_var"])
-        return ops.mean(self.factor_r * reconstruction + self.factor_k * kl)
+        return ops.mean(self.factor_r * reconstruction + self.factor_k * kl)  # set below
 
 # %% tags=["nbval-check-output"]
 for name, (factor_r, factor_k) in losses.items():
@@ -542,11 +635,15 @@ def train(factor_r, factor_k):
     model = LossFromTheWeb(encoder, decoder)
     model.factor_r, model.factor_k = factor_r, factor_k
     model.compile(keras.optimizers.Adam(2e-3))
-    model.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=0)
+    history = model.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=0)
+    print(f"trained with {factor_r:.4g} · R + {factor_k:.4g} · K; loss after each epoch:", end=" ")
+    print(*(f"{loss:.3f}" for loss in history.history["loss"]))
     return model
 
 
 models = {name: train(*factors) for name, factors in losses.items()}
+
+# %%
 scores = {name: m.evaluate(data.x_test, verbose=0, return_dict=True) for name, m in models.items()}
 print("nats per test image   KL, summed   reconstruction, summed")
 for name, s in scores.items():
@@ -560,9 +657,10 @@ for name, model in models.items():
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** With *sum, sum* and *sum, mean* the reconstructions are digits. The new images are digits, or shapes between two digits, after so short a training. With *mean, mean* and *mean, sum* every picture is the same
-# blur: the average of all digits. The KL says why: it is practically zero. At a price of 392 or 784 for each nat, the encoder tells the decoder nothing, every cloud is
-# the prior, and the decoder can only draw the mean. This is called **posterior collapse**. Nothing crashed, the loss went down, and it was a small and harmless number.
+# **What you see.** (All pictures are pixel means.) With *sum, sum* and *sum, mean* the reconstructions differ from image to image; some are wrong after so short a training: a 4 becomes a 9. The new images
+# are digits, or shapes between digits. With *mean, mean* and *mean, sum* every picture is the same blur: the mean image. The table says why: the KL is practically zero, and $R$ is
+# about $R_0$. One nat of KL now costs as much as 392 or 784 nats of reconstruction, so the encoder tells the decoder nothing, and every cloud is the prior. This is called **posterior
+# collapse**. Nothing crashed. The loss even went down, and looks small and harmless.
 
 # %%
 for name in ("mean, mean", "mean, sum"):
@@ -570,21 +668,27 @@ for name in ("mean, mean", "mean, sum"):
     spread = np.std(models[name].sample(10, seed=2), axis=0).max()
     vh.expect(f"largest difference of new images, '{name}'", spread, at_most=0.02)
 vh.expect("KL of 'sum, sum', nats", scores["sum, sum"]["kl"], at_least=4)
-gain = scores["mean, sum"]["reconstruction"] - scores["sum, sum"]["reconstruction"]
-vh.expect("reconstruction, 'mean, sum' minus 'sum, sum'", gain, at_least=35)
+saved = r_nothing - scores["sum, sum"]["reconstruction"]
+vh.expect("nats of reconstruction saved per nat of KL", saved / scores["sum, sum"]["kl"], at_least=7, at_most=13)
+off = abs(scores["mean, mean"]["reconstruction"] - r_nothing)
+vh.expect("'mean, mean': R minus R₀", off, at_most=2)
 
 # %% [markdown]
-# And the second, *sum, mean*, with β = ½? It does not collapse. It pays *less* for the KL, so its KL is larger and its reconstruction is better. But its loss is no longer the
-# negative ELBO. The bound on $\log p(x)$ holds for β = 1, and for any β above 1 (the loss only gets larger, because the KL is not negative). For β below 1 there is
-# no such guarantee. Compare models by the true ELBO, $-(R+K)$. After so few epochs the first two are close, and either may lead:
+# In *sum, sum*, each nat of KL saves about ten nats of reconstruction. So a loss with $\beta$ well above ten must give up most of it. Try one between, such as 10, in the exercises.
+#
+# And the second, *sum, mean*, with $\beta=\frac12$? It does not collapse. It pays *less* for the KL, so its KL is larger and its reconstruction is better. But its loss is no longer the
+# negative ELBO. Minus $(R+\beta K)$ is a bound on $\log p(x)$ for $\beta=1$, and for any $\beta$ above 1, because then it is even smaller. For $\beta$ below 1 there is no such guarantee.
+# (This is about the loss with sums: first divide it by $c$.) To compare models, take the true ELBO, $-(R+K)$, here estimated with one draw per test image:
 
 # %%
 for name, s in scores.items():
-    print(f"{name:12s} true ELBO {-(s['reconstruction'] + s['kl']):8.1f}")
+    print(f"{name:12s} ELBO, estimated {-(s['reconstruction'] + s['kl']):8.1f}")
 more = scores["sum, mean"]["kl"] - scores["sum, sum"]["kl"]
 vh.expect("KL of 'sum, mean' minus 'sum, sum'", more, at_least=0.3)
 
 # %% [markdown]
+# The first two are close after so short a training, and one seed cannot decide between them.
+#
 # One last check of the table itself. If *mean, mean* really is $\frac1{784}(R+392\,K)$, then its gradient must be the gradient of `vh.VAE(…, beta=392)`, divided by 784.
 # Same parameters, same noise:
 
@@ -606,20 +710,23 @@ vh.expect("difference of the gradients / their size", difference / size, at_most
 # %% [markdown]
 # ## Try it
 #
+# Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.
+#
+# - Train the small network with $\beta=10$, as `train(1, 10)`. Predict its KL first. Does it collapse?
 # - Give the target with two hills a third hill. What do the covering and the seeking $q$ do now?
 # - In the model with four pixels, make the slopes `a` ten times smaller. What does the posterior become? And the gap? Why?
 # - What is the effective β of "mean over pixels, plus 0.001 times the sum over latents", for images of 64 × 64 × 3? Is it near 1?
 #
 # ## To take away
 #
-# 1. The KL is the average extra surprise of believing $p$ when $q$ is true. It is zero only where both agree, and its two directions differ.
+# 1. $\mathrm{KL}(q\|p)$ is the average extra surprise of believing $p$ when $q$ is true. It is never negative, it is zero only where both agree, and its two directions differ.
 # 2. For the cloud and the prior it is $\frac12\sum(\mu^2+\sigma^2-1-\log\sigma^2)$. You have checked it by quadrature, by Monte Carlo and by a library.
 # 3. $\log p(x)=\mathrm{ELBO}+\mathrm{KL}(q\,\|\,p(z\mid x))$. The ELBO is a bound on the log-probability of an image, not the log-probability itself.
-# 4. One draw estimates the ELBO. With the KL by formula or by drawing the average is the same, and neither always has the smaller variance.
+# 4. One draw estimates the ELBO. With the KL by formula or by drawing the average is the same; which *value* jumps less depends on $q$, and the *gradient* is another matter.
 # 5. A mean in place of a sum changes the weight of the KL. Find the effective β before you trust a loss.
 #
 # **Where the ideas come from.** S. Kullback and R. Leibler, *On information and sufficiency* (1951). D. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, ICLR 2014:
-# the second derivation is equations 1 to 3, the closed form is in appendix B, and their two estimators are equations 6 and 7. No variance at the posterior: G. Roeder, Y. Wu and D. Duvenaud,
+# the second derivation is equations 1 to 3, the closed form is in appendix B, and their two estimators are equations 6 and 7. Variance of value and gradient at the posterior: G. Roeder, Y. Wu and D. Duvenaud,
 # *Sticking the Landing*, NIPS 2017. The two parts of the gap: C. Cremer, X. Li and D. Duvenaud, *Inference Suboptimality in Variational Autoencoders*, ICML 2018.
 # β: I. Higgins and others, *beta-VAE*, ICLR 2017.
 #

@@ -1,0 +1,69 @@
+"""GIFs, and the callback that collects their frames."""
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+import vae_helpers as vh
+from vae_helpers.animation import gif_duration_ms
+
+
+@pytest.fixture
+def frames():
+    return list(np.random.default_rng(0).random((4, 20, 30)))
+
+
+def test_durations_are_milliseconds_and_the_last_frame_is_held(frames, tmp_path):
+    path = vh.save_gif(frames, tmp_path / "a.gif", frame_ms=120, last_ms=1000)
+    assert gif_duration_ms(path) == 3 * 120 + 1000
+    assert iio.imread(path).shape[:3] == (4, 20, 30)
+
+
+def test_the_gif_loops_for_ever(frames, tmp_path):
+    assert b"NETSCAPE2.0\x03\x01\x00\x00" in vh.save_gif(frames, tmp_path / "a.gif").read_bytes()
+
+
+def test_equal_frames_keep_their_time(frames, tmp_path):
+    path = vh.save_gif([frames[0]] * 3 + [frames[1]], tmp_path / "a.gif", frame_ms=100, last_ms=500)
+    assert gif_duration_ms(path) == 800
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (20, 30, 3)])
+def test_grey_and_colour(shape, tmp_path):
+    values = np.linspace(0, 1, np.prod(shape)).reshape(shape)
+    picture = iio.imread(vh.save_gif([values], tmp_path / "a.gif"), index=0, mode="RGB")
+    expected = np.broadcast_to(values.reshape(20, 30, -1), (20, 30, 3))
+    np.testing.assert_allclose(picture / 255, expected, atol=0.12)  # a GIF has 256 colours
+
+
+@pytest.mark.parametrize(
+    ("frames", "name", "message"),
+    [
+        ([], "a.gif", "frames is empty"),
+        ([np.zeros((4, 4)), np.zeros((5, 4))], "a.gif", "different shapes"),
+        ([np.zeros(4)], "a.gif", "a frame has shape"),
+        ([np.zeros((4, 4))], "a.png", "must end in .gif"),
+        ([np.zeros((4, 4))], "missing/a.gif", "does not exist"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_and_leaves_nothing(frames, name, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        vh.save_gif(frames, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_keeps_the_old_file(frames, tmp_path, monkeypatch):
+    path = vh.save_gif(frames, tmp_path / "a.gif")
+    before = path.read_bytes()
+    monkeypatch.setattr("vae_helpers.animation.gif_duration_ms", lambda path: 1)
+    with pytest.raises(ValueError, match="lasts 1 ms"):
+        vh.save_gif(frames[:2], path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_callback_keeps_one_frame_before_training_and_one_per_epoch(make_vae, binary):
+    vae = make_vae()
+    frames = vh.Frames(lambda model: model.reconstruct(binary[:1])[0])
+    vae.fit(binary, epochs=2, verbose=0, callbacks=[frames])
+    assert len(frames.frames) == 3
+    assert not np.allclose(frames.frames[0], frames.frames[2])
