@@ -4,6 +4,7 @@ import contextlib
 import os
 import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -50,6 +51,15 @@ class Settings:
     profile: str
     seed: int
     counts: dict = field(default_factory=dict)
+
+    def saved(self, name):
+        """The path for a file that a later lesson reads, such as "conv_vae.keras": saved/full/… or saved/quick/….
+
+        The folder is made here, beside the notebook, so that a training does not end at a path that is not there.
+        """
+        folder = Path("saved") / self.profile
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
 
     def __getattr__(self, name):
         try:

@@ -454,7 +454,7 @@ for ax in axes:
     ax.set_xlabel("mean of q")
 axes[0].set(ylabel="nats", ylim=(-8, -1), title="The gap is the KL to the posterior")
 axes[1].set(ylim=(-3, -2.3), xlim=(-0.5, 1.2), title="the same, enlarged")
-axes[0].legend(loc="lower center", fontsize=9);
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4);
 
 # %% [markdown]
 # **What you see.** The ELBO stays below $\log p(x)$ everywhere, and it is highest where $q$ sits on the posterior. The orange dots are computed without the ELBO, from $\log p(x)$,
