@@ -67,3 +67,12 @@ def test_the_callback_keeps_one_frame_before_training_and_one_per_epoch(make_vae
     vae.fit(binary, epochs=2, verbose=0, callbacks=[frames])
     assert len(frames.frames) == 3
     assert not np.allclose(frames.frames[0], frames.frames[2])
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 4])
+def test_the_callback_draws_within_epochs_too(make_vae, binary, steps_per_execution):
+    vae = make_vae()
+    vae.compile(steps_per_execution=steps_per_execution)
+    frames = vh.Frames(lambda model: 0, every=4)
+    vae.fit(binary, epochs=2, batch_size=3, verbose=0, callbacks=[frames])  # 13 steps in an epoch
+    assert len(frames.frames) == 1 + 6 + 1  # before; six multiples of 4 in 26 steps; the trained model

@@ -393,3 +393,23 @@ def test_an_architecture_of_a_model_shows_encoder_above_decoder(make_vae, make_a
         assert heights["encoder"] > heights["decoder"]
         boxes = sum(len(network.layers) - len(network.outputs) + 1 for network in (model.encoder, model.decoder))
         assert len(ax.patches) >= boxes
+
+
+def test_clouds_are_one_standard_deviation_wide():
+    mean, log_var = np.array([[1.0, -1.0]]), np.log([[0.25, 4.0]])
+    prior, cloud = vh.plot_clouds(mean, log_var).patches
+    assert (prior.width, prior.height, *prior.center) == (2, 2, 0, 0)  # from -1 to 1
+    np.testing.assert_allclose((cloud.width, cloud.height, *cloud.center), (1, 4, 1, -1))
+
+
+def test_clouds_of_other_than_two_latents_are_refused():
+    with pytest.raises(ValueError, match="3 latents"):
+        vh.plot_clouds(np.zeros((4, 3)), np.zeros((4, 3)))
+
+
+def test_a_mosaic_puts_rows_and_columns_where_they_belong():
+    images = np.arange(3).reshape(3, 1, 1, 1) / 4 * np.ones((3, 2, 2, 1))
+    picture = vh.mosaic([images[:2], images[2:]])[..., 0]
+    assert picture.shape == (6, 6)
+    assert (picture[:2, :2] == 0).all() and (picture[:2, 4:] == 0.25).all() and (picture[4:, :2] == 0.5).all()
+    assert (picture[2:4] == 1).all() and (picture[4:, 4:] == 1).all()  # gaps, and the end of the short row

@@ -184,3 +184,11 @@ def test_import_adds_less_than_half_a_second_to_tensorflow_and_leaves_probabilit
 def test_import_first_prints_nothing(run_python):
     process = run_python("import vae_helpers, tensorflow as tf; tf.constant(1.0) + 1")
     assert process.stderr == "" and process.stdout == ""
+
+
+def test_files_for_later_lessons_are_kept_apart_by_profile(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    quick = vh.run_settings().saved("model.keras")
+    monkeypatch.setenv("VAE_HELPERS_PROFILE", "full")
+    full = vh.run_settings().saved("model.keras")
+    assert quick.parent.is_dir() and full.parent.is_dir() and quick != full and quick.name == full.name

@@ -4,10 +4,10 @@ import keras
 
 
 class Frames(keras.callbacks.Callback):
-    """Keep one picture before training, one after every so many steps, and one after each epoch, for `save_gif`.
+    """Keep one picture before training and one after each epoch, or after every so many steps, for `save_gif`.
 
-    draw: a function of the model that returns an array. every: training steps between two pictures; None for
-        pictures after whole epochs only. The pictures are in `frames`.
+    draw: a function of the model that returns an array. every: training steps between two pictures; None for one
+        picture an epoch. The last picture is always that of the trained model. The pictures are in `frames`.
     """
 
     def __init__(self, draw, every=None):
@@ -15,19 +15,28 @@ class Frames(keras.callbacks.Callback):
         self.draw = draw
         self.every = every
         self.frames = []
-        self._drawn = 0
+
+    def _steps(self):
+        return int(self.model.optimizer.iterations) - self._first
+
+    def _keep(self):
+        self._kept_at = self._steps()
+        self.frames.append(self.draw(self.model))
 
     def on_train_begin(self, logs=None):
-        self.frames = [self.draw(self.model)]
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._drawn = 0
+        self._first = int(self.model.optimizer.iterations)
+        self.frames = []
+        self._keep()
 
     def on_train_batch_end(self, batch, logs=None):
-        # With several steps per execution, `batch` jumps; a picture is due when it passes a multiple of `every`.
-        if self.every and (batch + 1) // self.every > self._drawn:
-            self._drawn = (batch + 1) // self.every
-            self.frames.append(self.draw(self.model))
+        # Several steps may pass between two calls; a picture is due when they passed a multiple of `every`.
+        if self.every and self._steps() // self.every > self._kept_at // self.every:
+            self._keep()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.frames.append(self.draw(self.model))
+        if not self.every:
+            self._keep()
+
+    def on_train_end(self, logs=None):
+        if self._kept_at != self._steps():
+            self._keep()

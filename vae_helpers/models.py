@@ -29,7 +29,8 @@ class _EncoderDecoder(keras.Model):
     def compile(self, optimizer="adam", steps_per_execution=20, **kwargs):
         """As `keras.Model.compile`, without a loss: the model brings its own.
 
-        steps_per_execution: training steps per call into TensorFlow. 20 about halves the time of small networks.
+        steps_per_execution: training steps per call into TensorFlow. 20 saves a fifth to a half of the time of
+            small networks, and shows progress twenty steps at a time.
         """
         super().compile(optimizer=optimizer, steps_per_execution=steps_per_execution, **kwargs)
 

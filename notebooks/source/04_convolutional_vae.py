@@ -200,7 +200,8 @@ trials = {
     "as in the tutorial: step 0.0001, batch 32": (1e-4, 32, False),
     "step 0.001": (1e-3, 32, False),
     "step 0.001, batch 128": (1e-3, 128, False),
-    "step 0.002, batch 32, cosine": (2e-3, 32, True),
+    "step 0.003": (3e-3, 32, False),
+    "step 0.003, cosine": (3e-3, 32, True),
 }
 elbo_of = {}
 for name, (step_size, batch_size, cosine) in trials.items():
@@ -211,10 +212,11 @@ for name, (step_size, batch_size, cosine) in trials.items():
     print(f"{name:44s} test ELBO {elbo_of[name]:8.1f}   {seconds:4.0f} s")
 
 # %%
-start, larger, batch, cosine = elbo_of.values()
-vh.expect("gain from the larger step, nats", larger - start, at_least=10)
+start, larger, batch, largest, cosine = elbo_of.values()
+vh.expect("gain from ten times the step, nats", larger - start, at_least=10)
 vh.expect("loss from the larger batch, nats", larger - batch, at_least=3)
-vh.expect("gain from the schedule, nats", cosine - larger, at_least=0.5)
+vh.expect("gain from three times that step, nats", largest - larger, at_least=0)
+vh.expect("effect of the schedule in one epoch, nats", cosine - largest, at_least=-6, at_most=6)
 
 # %% [markdown]
 # **What you see.** The step size matters most: with 0.0001, one epoch is simply too short. A larger batch makes fewer steps in an epoch, so it learns less in the same number of epochs, and here it hardly saves time. The
@@ -239,9 +241,9 @@ def draw(model):
 
 film = vh.Frames(draw, every=400)
 options = {"cosine": True, "callbacks": [film], "verbose": 2}
-history, seconds = train(vae, 2e-3, 32, settings.epochs, **options)
+history, seconds = train(vae, 3e-3, 32, settings.epochs, **options)
 elbo_conv = test_elbo(vae)
-vh.expect("test ELBO, nats per image (the tutorial: -156.5)", elbo_conv, at_least=-152.5)
+vh.expect("test ELBO, nats per image (the tutorial: -156.5)", elbo_conv, at_least=-153)
 vh.expect("number of pictures", len(film.frames), at_least=2, everywhere=True)
 
 # %%
@@ -325,19 +327,29 @@ vh.expect("time of the convolutional VAE / large MLP", conv[1] / large_mlp[1], a
 # **Predict.** We evaluate the *same* trained model on the *same* 10,000 test digits, prepared in the three ways. Which loss is smallest? Which is the best possible?
 
 # %%
-versions = {"threshold": "threshold", "stochastic": "stochastic", "grey": None}
-losses = {}
-for name, binarize in versions.items():
-    x = vh.load_images("mnist", binarize=binarize).x_test
-    losses[name] = vae.evaluate(x, batch_size=500, verbose=0, return_dict=True)["loss"]
+def entropy(pixels):
+    """The mean entropy of the pixels of an image, in nats, each grey value taken as a probability."""
+    p = pixels.astype("float64").clip(1e-12, 1 - 1e-12)
+    return -np.sum(p * np.log(p) + (1 - p) * np.log(1 - p), axis=(1, 2, 3)).mean()
 
-grey = vh.load_images("mnist").x_test.astype("float64").clip(1e-12, 1 - 1e-12)
-entropy = -np.sum(grey * np.log(grey) + (1 - grey) * np.log(1 - grey), axis=(1, 2, 3)).mean()
+
+grey = vh.load_images("mnist").x_test
+versions = {
+    "threshold": data.x_test,
+    "stochastic": vh.load_images("mnist", binarize="stochastic").x_test,
+    "grey": grey,
+}
+
+# %%
+losses = {}
+for name, x in versions.items():
+    losses[name] = vae.evaluate(x, batch_size=500, verbose=0, return_dict=True)["loss"]
 for name, loss in losses.items():
     print(f"{name:12s} loss {loss:6.1f} nats")
-print(f"entropy of the grey pixels: {entropy:.1f} nats per image")
-vh.expect("spread of the three losses, nats", max(losses.values()) - min(losses.values()), at_least=10)
-vh.expect("entropy of the grey pixels", entropy, at_least=30)
+print(f"entropy of the grey pixels: {entropy(grey):.1f} nats per image")
+spread = max(losses.values()) - min(losses.values())
+vh.expect("spread of the three losses, nats", spread, at_least=4)
+vh.expect("entropy of the grey pixels", entropy(grey), at_least=30)
 
 # %% [markdown]
 # **What you see.** One model, one set of digits, three different numbers. They answer different questions:
@@ -369,14 +381,13 @@ fashion_vae.fit(fashion.x_train, epochs=3 * settings.budget, batch_size=64, verb
 scores = fashion_vae.evaluate(fashion.x_test, batch_size=500, verbose=0, return_dict=True)
 
 # %%
-pixels = fashion.x_test.astype("float64").clip(1e-12, 1 - 1e-12)
-entropy = -np.sum(pixels * np.log(pixels) + (1 - pixels) * np.log(1 - pixels), axis=(1, 2, 3)).mean()
+floor = entropy(fashion.x_test)
 print("on test images that were not trained on:")
 print(f"the loss with beta = 1/2      {scores['loss']:6.1f}")
 print(f"the loss with beta = 1        {scores['reconstruction'] + scores['kl']:6.1f}")
-print(f"entropy of the grey pixels    {entropy:6.1f}   (no decoder comes below)")
+print(f"entropy of the grey pixels    {floor:6.1f}   (no decoder comes below)")
 vh.expect("test loss with beta = 1/2 (the tutorial, training: 252.5)", scores["loss"], at_most=266)
-vh.expect("entropy / loss", entropy / scores["loss"], at_least=0.6)
+vh.expect("entropy / loss", floor / scores["loss"], at_least=0.6)
 
 # %% [markdown]
 # **What you see.** After three epochs in place of a hundred, the loss is already near the tutorial's. (Our stored run used eight of the ten classes, so the two cannot be compared exactly.) Look at the last line: most of the loss is the entropy of the
