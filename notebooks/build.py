@@ -2,6 +2,7 @@
 
     python notebooks/build.py            all lessons
     python notebooks/build.py 01 02      these
+    python notebooks/build.py --text 01  only the text has changed: keep the outputs of the code, run nothing
 
 The build stops at the first exception, at a figure that `vh.expect` finds off, and at anything printed to stderr.
 A notebook is replaced only when all of its cells have run. The picture under a cell tagged `picture-NAME` also goes to
@@ -82,12 +83,24 @@ def export_pictures(notebook):
             path.write_bytes(base64.b64decode(picture))
 
 
-def build(source):
+def keep_outputs(notebook, built):
+    """Copy the outputs of a built notebook, whose code must be the same, cell by cell."""
+    new, old = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (notebook, built))
+    if [cell.source for cell in new] != [cell.source for cell in old]:
+        raise SystemExit("the code has changed, not only the text: build the lesson without --text.")
+    for cell, before in zip(new, old):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+
+
+def build(source, text_only=False):
     """Convert, execute, and write the notebook of one source file, in one step at the end."""
     started = time.perf_counter()
     notebook = convert(source)
-    execute(notebook)
     target = NOTEBOOKS / f"{source.stem}.ipynb"
+    if text_only:
+        keep_outputs(notebook, nbformat.read(target, as_version=4))
+    else:
+        execute(notebook)
     draft = target.with_suffix(".draft")
     nbformat.write(notebook, draft)
     os.replace(draft, target)
@@ -95,16 +108,18 @@ def build(source):
     print(f"{target.name}: {time.perf_counter() - started:.0f} s, {target.stat().st_size / 1e6:.2f} MB")
 
 
-def main(wanted):
-    """Build the lessons whose file names start with one of `wanted`, or all."""
-    sources = [s for s in SOURCES if not wanted or s.name.startswith(tuple(wanted))]
+def main(arguments):
+    """Build the lessons whose file names start with one of the arguments, or all."""
+    text_only = "--text" in arguments
+    wanted = tuple(argument for argument in arguments if argument != "--text")
+    sources = [s for s in SOURCES if not wanted or s.name.startswith(wanted)]
     if not sources:
         known = ", ".join(s.stem for s in SOURCES)
         raise SystemExit(f"no lesson starts with {' or '.join(wanted)}; there are {known}.")
     os.environ["VAE_HELPERS_STRICT"] = "1"
-    os.environ["VAE_HELPERS_PROFILE"] = os.environ.get("VAE_HELPERS_PROFILE", "full")
+    os.environ.setdefault("VAE_HELPERS_PROFILE", "full")
     for source in sources:
-        build(source)
+        build(source, text_only)
 
 
 if __name__ == "__main__":

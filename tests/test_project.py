@@ -111,6 +111,20 @@ def test_a_built_notebook_equals_its_source(source):
     assert built == expected
 
 
+def test_new_text_keeps_the_outputs_of_unchanged_code():
+    built, new = notebook(LESSONS[0]), build.convert(LESSONS[0])
+    new.cells[0].source = "new text"
+    build.keep_outputs(new, built)
+    assert [cell.get("outputs") for cell in new.cells] == [cell.get("outputs") for cell in built.cells]
+
+
+def test_changed_code_must_run_again():
+    built, new = notebook(LESSONS[0]), build.convert(LESSONS[0])
+    next(cell for cell in new.cells if cell.cell_type == "code").source += "\nprint()"
+    with pytest.raises(SystemExit, match="without --text"):
+        build.keep_outputs(new, built)
+
+
 @each_lesson
 def test_a_built_notebook_ran_on_the_full_profile_with_the_data_it_asks_for(source):
     text = "".join(output.get("text", "") for cell in code_cells(source) for output in cell.outputs)

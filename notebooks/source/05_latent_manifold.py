@@ -76,6 +76,13 @@ vh.expect("test ELBO, nats per image", -test["loss"], at_least=-153)
 # - **linear spacing**: the same distance between all neighbours, here over the range from −3 to 3;
 # - **quantiles of the prior**: the same share of the prior between all neighbours, here from the 5 % to the 95 % quantile.
 #
+# Five positions of each kind:
+
+# %% tags=["nbval-check-output"]
+for spacing in ("linear", "quantile"):
+    print(f"{spacing:9s}", np.round(vh.latent_grid(5, spacing, limit=3), 2))
+
+# %% [markdown]
 # **Predict.** Which classes will the quantile picture hide? Which will the linear picture make look more common than they are?
 
 # %%
