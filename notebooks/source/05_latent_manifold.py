@@ -45,14 +45,14 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=6, grid=20, samples=2000)
+settings = vh.run_settings(seed=1, epochs=6, grid=20)
 data = vh.load_images("mnist", binarize="threshold")
 rng = np.random.default_rng(0)
 
 # %% [markdown]
 # ## The model
 #
-# Lesson 04 saved its model. If the file is there, we load it; if not, we train a smaller one now, which takes about half a minute.
+# Lesson 04 saved its model. If the file is there, we load it; if not, we train a VAE with dense layers now, which takes about half a minute.
 
 # %%
 path = settings.saved(f"conv_vae_{data.name}.keras")
@@ -98,12 +98,14 @@ axes[2].set_title("decoded, quantiles of the prior");
 
 # %%
 edge = 1.645  # the 95 % quantile of N(0, 1)
-outside = np.mean(np.abs(mean).max(axis=1) > edge)
-vh.expect("share of test codes outside the quantile picture (prior: 0.19)", outside, at_least=0.05)
+outside = np.abs(mean).max(axis=1) > edge
+for c in np.unique(data.y_test):
+    print(f"digit {c}: {np.mean(outside[data.y_test == c]):.2f} of the codes lie outside the quantile picture")
+vh.expect("share outside, all classes (prior: 0.19)", outside.mean(), at_least=0.05)
 
 # %% [markdown]
 # **What you see.** Left and middle show the same square: where the map has ones, the decoder draws ones. The right picture is the part from −1.6 to 1.6, stretched in the middle. It gives each tile the same share of the prior, so common images take more
-# room; but it cuts off everything outside, and that is more than a few images. The linear picture shows these outer regions, but gives them far more room than they deserve: most of its border is hardly ever drawn from the prior.
+# room; but it cuts off everything outside, and for some digits (see the list) that is a large share. The linear picture shows these outer regions, but gives them far more room than they deserve: most of its border is hardly ever drawn from the prior.
 #
 # ## Do the clouds fill the prior?
 #
@@ -117,33 +119,63 @@ clouds = np.array(vae.reparameterize(mean, log_var))
 prior = rng.normal(size=clouds.shape)
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.8), sharex=True, sharey=True)
 for ax, codes, title in ((axes[0], clouds, "one draw from each cloud"), (axes[1], prior, "draws from the prior")):
-    picture = ax.hist2d(*codes.T, bins=60, range=[[-3.5, 3.5]] * 2, cmap="Greys", vmin=0, vmax=20)
+    picture = ax.hist2d(*codes.T, bins=60, range=[[-3.5, 3.5]] * 2, cmap="Greys", vmin=0, vmax=40)
     ax.set(title=title, xlabel="$z_1$", aspect="equal")
     ax.grid(False)
 axes[0].set_ylabel("$z_2$")
 fig.colorbar(picture[-1], ax=axes, label="codes per cell", shrink=0.8);
 
 # %% [markdown]
-# **What you see.** Right, the prior: dense in the middle, thin outside, the same in all directions. Left, the mixture: about as wide, but with ridges where the classes lie, and with paler seams between them. The KL of each cloud is not enough to make the mixture equal to the prior.
+# **What you see.** Right, the prior: dense in the middle, thin outside, the same in all directions. Left, the mixture: it has dark ridges where classes lie, and paler seams between them. The KL of each cloud is not enough to make the mixture equal to the prior.
 #
-# How large is the share of prior draws that fall into such seams and holes? As in lesson 01, we call a place *empty* if its nearest neighbour among the codes is farther away than for 99 % of real images. Here the codes are draws from the clouds of the training images.
+# The average KL that training reports consists of two parts (Hoffman and Johnson, 2016):
+#
+# $$\text{average KL}=\underbrace{\text{information of the code about the image}}_{\text{wanted}}+\underbrace{\mathrm{KL}(\text{mixture}\,\|\,\text{prior})}_{\text{mismatch}}$$
+#
+# How large is the mismatch? In two dimensions we can count: the share of the mixture in each cell of a grid, against the share of the prior.
 
 # %%
-train_mean, train_log_var = vae.encode(data.x_train[:20_000])
-train_clouds = np.array(vae.reparameterize(train_mean, train_log_var))
-neighbours = NearestNeighbors(n_neighbors=1).fit(train_clouds)
-far = np.quantile(neighbours.kneighbors(clouds)[0], 0.99)
-distances = neighbours.kneighbors(prior)[0][:, 0]
-vh.expect("share of prior draws in empty places (real: 0.01)", np.mean(distances > far), at_most=0.1)
+from statistics import NormalDist
 
+edges = np.linspace(-4, 4, 21)
+side = np.diff([NormalDist().cdf(e) for e in edges])  # the prior's share of each strip
+prior_share = np.outer(side, side)
+
+
+def mismatch(codes):
+    """KL(histogram of the codes ‖ prior) over the cells, in nats."""
+    counts, _, _ = np.histogram2d(*codes.T, bins=edges)
+    share, full = counts / counts.sum(), counts > 0
+    return np.sum(share[full] * np.log(share[full] / prior_share[full]))
+
+
+train = vae.predict(data.x_train[:20_000], batch_size=500, verbose=0)
+train_clouds = np.array(vae.reparameterize(train["mean"], train["log_var"]))
+average_kl = float(np.mean(vh.gaussian_kl(train["mean"], train["log_var"])))
+print(f"average KL {average_kl:.2f} nats, of which mismatch {mismatch(train_clouds):.2f}")
+print(f"the same count for draws from the prior itself: {mismatch(rng.normal(size=train_clouds.shape)):.2f}")
+vh.expect("mismatch, nats", mismatch(train_clouds), at_least=0.05, at_most=1.0)
+
+# %% [markdown]
+# **What you see.** Most of the KL is information about the image; the mismatch is the smaller part. The count is not exact, but draws from the prior itself give nearly 0, as they should.
+#
+# What does the decoder draw where the mixture is thin? We take the prior draws that are farthest from all codes.
+
+# %%
+neighbours = NearestNeighbors(n_neighbors=1).fit(train_clouds)
+distances = neighbours.kneighbors(prior)[0][:, 0]
 lonely = prior[np.argsort(distances)[::-1]]
 lonely = lonely[np.abs(lonely).max(axis=1) < 2.5][:10]  # the emptiest places that are not simply far out
 vh.plot_images([vae.decode(lonely), vae.decode(prior[:10])], ["emptiest places", "any prior draws"]);
 
 # %% [markdown]
-# **What you see.** Compare the share with lesson 01, where one third of the draws from a fitted normal distribution fell into empty places of the autoencoder. Here it is a few in a hundred at most: the VAE's plane has hardly any large holes, though it is not the prior either. First row: the images
-# at the emptiest places that still lie inside. They are not nonsense, because the noise of the neighbouring clouds reaches there.
-#
+# **What you see.** First row: the images at the emptiest places that still lie inside the map. Second row: other draws from the prior. Compare the two rows: are the pictures of the first row worse? In the stored run, hardly: in this plane no place inside is far from a code.
+
+# %%
+inside = np.abs(prior).max(axis=1) < 2.5
+vh.expect("largest distance from a prior draw inside to a code", distances[inside].max(), at_most=1.0)
+
+# %% [markdown]
 # ## From one image to another
 #
 # To walk from image A to image B, encode both and decode the codes between them. In a plane, the straight line is the natural way:
@@ -160,49 +192,51 @@ vh.plot_images(vae.decode(line(first, second)), title="a straight line from a 1 
 # %% [markdown]
 # **What you see.** The one becomes other digits on its way, whatever lies on the line. Each step is small, so neighbours in the row are alike.
 #
-# With many latents there is a catch. A draw from $\mathcal N(0, I)$ in $d$ dimensions has a length near $\sqrt d$, hardly ever much less. So all draws lie near a *sphere*. The straight line between two of them cuts through the inside of the sphere, where no draw ever lies. The alternative is the **great
-# circle**: turn from one direction to the other, and keep the length. With the angle $\theta$ between start $z_0$ and end $z_1$:
+# With many latents there is a catch. A draw from $\mathcal N(0, I)$ in $d$ dimensions has a length near $\sqrt d$, and in high dimensions hardly ever much less. So nearly all draws lie near a *sphere*. The straight line between two of them cuts through the inside of the sphere, where few draws lie. The alternative is the **great
+# circle**: turn from one direction to the other, and let the length go evenly from that of the start to that of the end. With start $a$, end $b$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
 #
-# $$z(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,z_0+\frac{\sin(t\,\theta)}{\sin\theta}\,z_1$$
+# $$u(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{a}{\|a\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{b}{\|b\|},\qquad z(t)=\big((1-t)\,\|a\|+t\,\|b\|\big)\,u(t)$$
 #
 # **Predict.** By how much does the straight line shorten the code at its middle: in 2 dimensions, in 20, in 200?
 
 # %%
 def great_circle(start, end, steps=10):
     t = np.linspace(0, 1, steps)[:, None]
-    cosine = start @ end / (np.linalg.norm(start) * np.linalg.norm(end))
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    return (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
+    length_start, length_end = np.linalg.norm(start), np.linalg.norm(end)
+    angle = np.arccos(np.clip(start @ end / (length_start * length_end), -1, 1))
+    turned = np.sin((1 - t) * angle) * start / length_start + np.sin(t * angle) * end / length_end
+    return ((1 - t) * length_start + t * length_end) * turned / np.sin(angle)
 
 
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
 for d, color in ((2, "C2"), (20, "C0"), (200, "C1")):
     pairs = rng.normal(size=(500, 2, d))
-    for path, style in ((line, "-"), (great_circle, "--")):
-        norms = np.mean([np.linalg.norm(path(a, b, 21), axis=1) for a, b in pairs], axis=0)
-        label = f"{d} latents, {path.__name__.replace('_', ' ')}"
+    for way, style in ((line, "-"), (great_circle, "--")):
+        norms = np.mean([np.linalg.norm(way(a, b, 21), axis=1) for a, b in pairs], axis=0)
+        label = f"{d} latents, {way.__name__.replace('_', ' ')}"
         ax.plot(np.linspace(0, 1, 21), norms / np.sqrt(d), style, color=color, label=label)
 ax.set(xlabel="position on the path, t", ylabel="length / √d", title="A straight line loses length")
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=10);
 
 # %% [markdown]
-# **What you see.** Averages over 500 pairs of prior draws. The great circle (dashed) keeps the length. The straight line loses length in the middle, about 30 % in high dimensions, because two random directions are nearly at a right angle: the middle of two such arms has length $1/\sqrt2$ of one arm. In 2
-# latents it also loses length, but there short codes are common, so it does no harm. Is 30 % much? In $d$ dimensions the length varies by about $0.7$ around $\sqrt d$:
+# **What you see.** Averages over 500 pairs of prior draws. The great circle (dashed) keeps the length. The straight line loses length in the middle, about 30 % in high dimensions, because two random directions are nearly at a right angle: the point half-way between two vectors at a right angle is $1/\sqrt2\approx0.71$ as long as each. In 2
+# latents it also loses length, but there short codes are common. Is 30 % much?
 
 # %%
 for d in (2, 20, 200):
     lengths = np.linalg.norm(rng.normal(size=(20_000, d)), axis=1)
     middle = np.sqrt(d / 2)  # the middle between two draws at a right angle
-    print(f"{d:3d} latents: {np.mean(lengths < middle):.4f} of the draws are shorter than the middle of a line")
-lengths_20 = np.linalg.norm(rng.normal(size=(20_000, 20)), axis=1)
-vh.expect("20 latents: share shorter than the middle", np.mean(lengths_20 < np.sqrt(10)), at_most=0.06, everywhere=True)
+    shorter = np.mean(lengths < middle)
+    print(f"{d:3d} latents: length {lengths.mean():5.2f} ± {lengths.std():.2f};", end=" ")
+    print(f"{shorter:.4f} of the draws are shorter than the middle of a line")
+vh.expect("200 latents: share shorter than the middle", shorter, at_most=0.001, everywhere=True)
 
 # %% [markdown]
 # **What you see.** In 2 latents, a large share of all draws is shorter than the middle of a line; in 20 latents very few; in 200 latents none. So in high dimensions the straight line leaves the region of the prior. Does the decoder care? Ask it.
 #
 # ## More than two latents
 #
-# We train a VAE with 20 latents, and walk between two test images on both paths. (Half a minute.)
+# We train a VAE with 20 latents, and walk on both paths: between two test images, and between two draws from the prior. (Half a minute.)
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -212,19 +246,26 @@ vae_20.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=2)
 mean_20, log_var_20 = (np.array(part) for part in vae_20.encode(data.x_test))
 
 # %%
-start, end = (mean_20[data.y_test == c][0] for c in (1, 0))
-paths = {"straight line": line(start, end), "great circle": great_circle(start, end)}
-vh.plot_images([vae_20.decode(z) for z in paths.values()], list(paths));
-for name, z in paths.items():
-    print(f"{name:14s} length from {np.linalg.norm(z, axis=1).min():.2f} to {np.linalg.norm(z, axis=1).max():.2f}")
+images = [mean_20[data.y_test == c][0] for c in (1, 0)]
+draws = rng.normal(size=(2, 20))
+ends = {"images": images, "prior draws": draws}
+rows, titles = [], []
+for name, (start, end) in ends.items():
+    for way, label in ((line, "line"), (great_circle, "circle")):
+        z = way(start, end)
+        rows.append(vae_20.decode(z))
+        titles.append(f"{name}, {label}")
+        lengths = np.linalg.norm(z, axis=1)
+        print(f"{titles[-1]:20s} length from {lengths.min():.2f} to {lengths.max():.2f}")
+vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** Both rows begin and end with the same images. In the middle, the pictures of the straight line are a little paler or more mixed; the difference is smaller than one might expect. Look at the lengths: the codes (the *means*) of real images are shorter than prior draws, so the middle of the line is not as strange
-# as the theory of prior draws says. Great circles matter for walks between *draws from the prior* in many dimensions. Between codes of images, both paths will do.
+# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four. Compare the middle of each pair, and the lengths above. The two paths pass through other shapes, but none of them through noise: for these ends, the decoder copes with the shorter codes as well. Length alone does not decide what a picture
+# looks like. So use the great circle where codes should look like prior draws all the way, and do not expect wonders.
 #
 # ### Which latents are used?
 #
-# The model has 20 latents. Does it use them all? Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**, which means that its mean varies from image to image.
+# The model has 20 latents. Does it use them all? Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**, which means that its mean has a variance above 0.01 over the images (the threshold of Burda and others, 2016).
 
 # %%
 kl = vh.kl_per_dimension(vae_20, data.x_test)
@@ -244,9 +285,9 @@ test_20 = vae_20.evaluate(data.x_test, verbose=0, return_dict=True)
 vh.expect("test ELBO with 20 latents", -test_20["loss"], at_least=-95)
 
 # %% [markdown]
-# **What you see.** Each bar is one latent; orange ones are not active. The model decides by itself how many it needs: a latent that does not save more than it costs is left at the prior, and the decoder learns to ignore it.
+# **What you see.** Each bar is one latent; orange ones, if there are any, are not active. A latent that does not save more than it costs is left at the prior: its KL is 0, and the decoder learns to ignore it. Another seed or a longer training can change how many are used.
 #
-# What does one latent do? We take one image, and change one latent while the others stay. Above the most used latent, below the least used one:
+# What does one latent do? We take one image, and change one latent while the others stay. First two rows: the two most used latents. Last row: the least used one.
 
 # %%
 def vary(latent, codes, values):
@@ -261,7 +302,8 @@ rows = [vary(order[i], image_code, values) for i in (0, 1, 19)]
 vh.plot_images(rows, [f"latent {order[i]}" for i in (0, 1, 19)], titles=[f"{v:.1f}" for v in values]);
 
 # %% [markdown]
-# **What you see.** The most used latents change the shape, several properties at once. The least used one changes little or nothing. Do not give the latents names such as "width": the axes are not fixed by the model. Turning the whole code space changes nothing in the prior, and another seed gives other axes.
+# **What you see.** The most used latents change the shape, several properties at once. The least used one changes little or nothing. Do not give the latents names such as "width": turning the whole code space changes nothing in the prior, and another seed gives other axes. (They are not quite free: our clouds are ellipses along the axes, which favours some directions over others; see Rolínek and others, 2019. But
+# nothing makes an axis one property of the picture.)
 #
 # ### Seeing 20 dimensions in a plane
 #
@@ -271,7 +313,7 @@ vh.plot_images(rows, [f"latent {order[i]}" for i in (0, 1, 19)], titles=[f"{v:.1
 pca = PCA(2).fit(mean_20)
 vh.plot_latent_scatter(pca.transform(mean_20), data.y_test, data.class_names)
 share = pca.explained_variance_ratio_.sum()
-plt.title(f"20 latents, seen from one side: {100 * share:.0f} % of the variance");
+plt.title(f"Two of many directions: {100 * share:.0f} % of the variance");
 
 # %%
 def same_class_nearby(codes):
@@ -297,7 +339,7 @@ vh.expect("20 latents minus picture", shares["20 latents"] - shares["the picture
 vh.expect("variance in the picture", share, at_most=0.5)
 
 # %% [markdown]
-# **What you see.** In the picture the classes overlap strongly. But the list below shows that in all 20 latents, nearly every image has a neighbour of its own class. The overlap is an effect of looking from one side: the picture shows only a small part of the variance. So do not conclude from such a picture that classes are mixed, nor, from another one, that they are
+# **What you see.** In the picture the classes overlap strongly. But the printed list shows that in all 20 latents, nearly every image has a neighbour of its own class. The overlap comes from showing only two of the directions, with a small part of the variance. (Look also at the pixels themselves: for finding neighbours of the same class, 784 pixels are no worse.) So do not conclude from such a picture that classes are mixed, nor, from another one, that they are
 # separate.
 #
 # ## What is near what?
@@ -319,7 +361,7 @@ columns = ["image", *["pixels"] * 4, *["code"] * 4]
 vh.plot_images(rows, titles=columns);
 
 # %% [markdown]
-# **What you see.** Left the image, then its four nearest images by pixels, then by code. Often they agree. Distance in pixels asks whether the same pixels are white; distance in codes asks whether the decoder would draw something similar. Neither is "the true similarity".
+# **What you see.** Left the image, then its four nearest images by pixels, then by code. Often they agree. Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes. Neither is "the true similarity".
 #
 # ## Arithmetic with codes
 #
@@ -328,8 +370,12 @@ vh.plot_images(rows, titles=columns);
 # **Predict.** We add "average 9 minus average 4" to ten different fours. How many become nines? And what will the same direction do to a *zero*?
 
 # %%
+labels_train = data.y_train[:20_000]
+codes_train = vae_20.predict(data.x_train[:20_000], batch_size=1000, verbose=0)["mean"]
+
+
 def average(digit):
-    return mean_20[data.y_test == digit].mean(axis=0)
+    return codes_train[labels_train == digit].mean(axis=0)
 
 
 direction = average(9) - average(4)
@@ -343,14 +389,17 @@ rows = [
 vh.plot_images(rows, ["4", "4 + (9 − 4)", "0", "0 + (9 − 4)"]);
 
 # %%
-codes_train = np.array(vae_20.encode(data.x_train[:20_000])[0])
-judge = NearestNeighbors(n_neighbors=15).fit(codes_train)
+def flat(images):
+    return (images > 0.5).reshape(len(images), -1).astype("float32")
+
+
+judge = NearestNeighbors(n_neighbors=15).fit(flat(data.x_train[:20_000]))
 
 
 def judged(images):
-    """The class of most of the 15 nearest training codes, for decoded images."""
-    _, indices = judge.kneighbors(np.array(vae_20.encode(images)[0]))
-    return np.array([np.bincount(labels, minlength=10).argmax() for labels in data.y_train[indices]])
+    """The class of most of the 15 nearest training images, by pixels."""
+    _, indices = judge.kneighbors(flat(images))
+    return np.array([np.bincount(labels, minlength=10).argmax() for labels in labels_train[indices]])
 
 
 all_fours = mean_20[data.y_test == 4]
@@ -360,8 +409,8 @@ print(f"of all test fours, judged as nines: before {before:.2f}, after {after:.2
 vh.expect("fours that become nines", after, at_least=0.6)
 
 # %% [markdown]
-# **What you see.** Most fours become nines, and each keeps its own slant and width. (The judge of the count is the class of the nearest training codes.) To a zero, the same direction does something, but nothing that deserves a name: the direction was measured between fours and nines, and means nothing elsewhere. Code arithmetic works *between neighbours*, and one sees the
-# examples that worked.
+# **What you see.** Most fours become nines, and keep something of their slant. (The direction comes from training images. The judge of the count is the class of the nearest training images, by pixels, so it does not use the model.) To a zero, the same direction does something, but nothing that deserves a name: it was measured between fours and nines. Four and nine are
+# neighbours; publications often show only examples that worked.
 #
 # ## A walk along a closed loop
 #
@@ -399,16 +448,16 @@ axes[1].set_title("every third picture of the walk, row by row");
 # Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.
 #
 # - Change the radius of the loop to 0.3, and to 3. What do you see less of, and why?
-# - Walk on both paths between two *prior draws* of the model with 20 latents. Is the difference larger now than between two images?
+# - Walk between ten other pairs of prior draws. Can you find one where the two paths differ clearly in their middle?
 # - Do arithmetic with "3 minus 8", and with classes that are far apart, "1 minus 0". When does it work?
 #
 # ## To take away
 #
 # 1. Look at the map and the decoded grid on the same axes. Linear spacing shows the rare, quantiles show the common.
 # 2. The mixture of all clouds is near the prior but not equal to it. It has seams, and new images are drawn from them as well.
-# 3. In many dimensions, prior draws lie near a sphere, and a straight line between them leaves it. In two it does not matter.
-# 4. A VAE uses as many latents as pay for themselves. The KL per latent shows which.
-# 5. A picture of many latents in a plane shows one side only. Measure before you conclude.
+# 3. In many dimensions, prior draws lie near a sphere, and a straight line between them leaves it. A great circle does not.
+# 4. The KL of each latent shows which ones a VAE uses.
+# 5. A picture of many latents in a plane shows two directions only. Measure before you conclude.
 #
 # **Where the ideas come from.** Aggregate posterior and its mismatch: M. Hoffman and M. Johnson, *ELBO surgery*, NIPS workshop 2016. Great circles: T. White, *Sampling generative networks* (2016). Active units: Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5. Axes that are not identified:
-# F. Locatello and others, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML 2019. Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *DCGAN*, ICLR 2016.
+# M. Rolínek, D. Zietlow and G. Martius, *Variational autoencoders pursue PCA directions (by accident)*, CVPR 2019; F. Locatello and others, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML 2019. Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *DCGAN*, ICLR 2016.
