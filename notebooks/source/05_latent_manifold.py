@@ -80,7 +80,7 @@ vh.expect("test ELBO, nats per image", -test["loss"], at_least=-153)
 
 # %% tags=["nbval-check-output"]
 for spacing in ("linear", "quantile"):
-    print(f"{spacing:9s}", np.round(vh.latent_grid(5, spacing, limit=3), 2))
+    print(f"{spacing:9s}", *(f"{z + 0:5.2f}" for z in vh.latent_grid(5, spacing, limit=3).round(2)))
 
 # %% [markdown]
 # **Predict.** Which classes will the quantile picture hide? Which will the linear picture make look more common than they are?
@@ -169,7 +169,8 @@ lonely = lonely[np.abs(lonely).max(axis=1) < 2.5][:10]  # the emptiest places th
 vh.plot_images([vae.decode(lonely), vae.decode(prior[:10])], ["emptiest places", "any prior draws"]);
 
 # %% [markdown]
-# **What you see.** First row: the images at the emptiest places that still lie inside the map. Second row: other draws from the prior. Compare the two rows: are the pictures of the first row worse? In the stored run, hardly: in this plane no place inside is far from a code.
+# **What you see.** First row: the images at the emptiest places that still lie inside the map. Second row: other draws from the prior. Compare the two rows: are the pictures of the first row worse? In the stored run they are even clearer. The emptiest places lie in the thin outer regions, for example of the ones, and not in holes between
+# classes: inside the map, no place is far from a code.
 
 # %%
 inside = np.abs(prior).max(axis=1) < 2.5
@@ -260,8 +261,8 @@ for name, (start, end) in ends.items():
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four. Compare the middle of each pair, and the lengths above. The two paths pass through other shapes, but none of them through noise: for these ends, the decoder copes with the shorter codes as well. Length alone does not decide what a picture
-# looks like. So use the great circle where codes should look like prior draws all the way, and do not expect wonders.
+# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four. Compare the middle of each pair, and the lengths above. Between the images, the two paths pass through other shapes; both are as clear in the middle as near the ends, or nearly so. The prior draws of this model are less clear to begin with (lesson 02 said why), and stay so on both paths. So the length alone does not
+# decide what a picture looks like. So use the great circle where codes should look like prior draws all the way, and do not expect wonders.
 #
 # ### Which latents are used?
 #
@@ -285,7 +286,7 @@ test_20 = vae_20.evaluate(data.x_test, verbose=0, return_dict=True)
 vh.expect("test ELBO with 20 latents", -test_20["loss"], at_least=-95)
 
 # %% [markdown]
-# **What you see.** Each bar is one latent; orange ones, if there are any, are not active. A latent that does not save more than it costs is left at the prior: its KL is 0, and the decoder learns to ignore it. Another seed or a longer training can change how many are used.
+# **What you see.** Each bar is one latent; orange ones, if there are any, are not active. A latent that does not save more than it costs is left at the prior: its KL is 0, and the decoder learns to ignore it. (A bar near 0 can still count as active: the threshold is low.) Another seed or a longer training can change how many are used.
 #
 # What does one latent do? We take one image, and change one latent while the others stay. First two rows: the two most used latents. Last row: the least used one.
 
@@ -313,7 +314,8 @@ vh.plot_images(rows, [f"latent {order[i]}" for i in (0, 1, 19)], titles=[f"{v:.1
 pca = PCA(2).fit(mean_20)
 vh.plot_latent_scatter(pca.transform(mean_20), data.y_test, data.class_names)
 share = pca.explained_variance_ratio_.sum()
-plt.title(f"Two of many directions: {100 * share:.0f} % of the variance");
+plt.title(f"Two of many directions: {100 * share:.0f} % of the variance")
+plt.gca().set(xlabel="first direction", ylabel="second direction");
 
 # %%
 def same_class_nearby(codes):
@@ -339,7 +341,7 @@ vh.expect("20 latents minus picture", shares["20 latents"] - shares["the picture
 vh.expect("variance in the picture", share, at_most=0.5)
 
 # %% [markdown]
-# **What you see.** In the picture the classes overlap strongly. But the printed list shows that in all 20 latents, nearly every image has a neighbour of its own class. The overlap comes from showing only two of the directions, with a small part of the variance. (Look also at the pixels themselves: for finding neighbours of the same class, 784 pixels are no worse.) So do not conclude from such a picture that classes are mixed, nor, from another one, that they are
+# **What you see.** In the picture the classes overlap strongly. But the printed list shows that in all 20 latents, nearly every image has a neighbour of its own class. The overlap comes from showing only two of the directions, with a small part of the variance. (Look also at the pixels themselves: for finding neighbours of the same class, 784 pixels are about as good as 20 latents, and two latents are much worse.) So do not conclude from such a picture that classes are mixed, nor, from another one, that they are
 # separate.
 #
 # ## What is near what?
