@@ -10,7 +10,7 @@
 # # 04 · The convolutional VAE
 #
 # You give the VAE layers that know about pixels and their neighbours, train it better than the official TensorFlow tutorial does, and measure what
-# convolutions buy, and what they do not.
+# convolutions buy on this data, and what they do not.
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/04_convolutional_vae.ipynb)
 #
@@ -330,15 +330,23 @@ for name, (parameters, took, elbo) in comparison.items():
 
 # %%
 conv, small_mlp, large_mlp = comparison.values()
-vh.expect("convolutional minus MLP of the same size, nats", conv[2] - small_mlp[2], at_least=2)
+difference = conv[2] - small_mlp[2]
+vh.expect("convolutional minus MLP of the same size, nats", difference, at_least=-6, at_most=4)
 vh.expect("large MLP minus convolutional, nats", large_mlp[2] - conv[2], at_least=1)
-vh.expect("seconds, convolutional / large MLP", conv[1] / large_mlp[1], at_least=1.1)
+vh.expect("seconds, convolutional / MLP of the same size", conv[1] / small_mlp[1], at_least=1.5)
 
 # %% [markdown]
-# **What you see.** With the same number of parameters, the convolutional network is better: its few kernels are used everywhere. But the large MLP is better still, and an epoch takes it less time. A likely reason: MNIST digits are small and always in the middle, so a large MLP can learn each pixel by itself; and two
-# numbers can carry little, whatever the network. So on MNIST with two latents, convolutions buy *better quality with the same few parameters*, and not more. For larger images the parameters decide: a Dense layer from 64 × 64 × 3 pixels to 512 units has 6.3 million of them; a convolution has the same number for any size of image. (One
-# seed each. Compare seconds only within one machine.)
+# **What you see.** Perhaps a surprise. With the same number of parameters and the same training, the convolutional network and the small MLP end within a few nats of each other, and the MLP needs far less time. The large MLP is better than both. So *on MNIST with two latents, convolutions buy nothing*. A likely reason: the
+# digits are small and always in the middle, so an MLP can learn each pixel by itself; and two numbers can carry little, whatever the network. (An unfair comparison would have hidden this: with batches of 128 for the MLP and of 32 for the convolutional network, the latter seems to win clearly. One seed each; compare seconds only within one machine.)
 #
+# What changes for larger images is the number of parameters: a Dense layer from 64 × 64 × 3 pixels to 512 units has 6.3 million of them. A convolution has the same number for any size of image:
+
+# %% tags=["nbval-check-output"]
+print("Dense layer, 512 units, on 28 × 28 × 1: ", (28 * 28 * 1 + 1) * 512)
+print("Dense layer, 512 units, on 64 × 64 × 3: ", (64 * 64 * 3 + 1) * 512)
+print("convolution, 32 filters, on any size × 3:", (3 * 3 * 3 + 1) * 32)
+
+# %% [markdown]
 # ## Three ways to black and white
 #
 # Our pixels are thresholded at 0.5. Other programs toss a coin with the grey value as its probability (*stochastic* binarization), or use the grey values as they are. All three put the pixels into the same formula, $-x\log p-(1-x)\log(1-p)$ for a pixel $x$. May we compare the results?
@@ -471,7 +479,7 @@ for network in (encoder, decoder):
 #
 # 1. A convolution uses one small kernel everywhere; a transposed convolution stamps its kernel. Both have (kernel height · kernel width · input channels + 1) · filters parameters.
 # 2. With a larger step, the tutorial's network did better in five epochs than the tutorial's in ten. Change one thing at a time.
-# 3. At equal parameters, the convolutional network is better. On MNIST with two latents, a large MLP is better still.
+# 3. Compare at equal parameters *and* equal training. On MNIST with two latents, convolutions then buy nothing; on larger images they save parameters.
 # 4. Losses on thresholded, stochastic and grey pixels answer different questions. Never compare them.
 # 5. A loss on grey pixels has a floor, their entropy. Report it beside the loss.
 #
