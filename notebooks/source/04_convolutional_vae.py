@@ -337,7 +337,7 @@ vh.expect("seconds, convolutional / MLP of the same size", conv[1] / small_mlp[1
 
 # %% [markdown]
 # **What you see.** Perhaps a surprise. With the same number of parameters and the same training, the convolutional network and the small MLP end within a few nats of each other, and the MLP needs far less time. The large MLP is better than both. So *on MNIST with two latents, convolutions buy nothing*. A likely reason: the
-# digits are small and always in the middle, so an MLP can learn each pixel by itself; and two numbers can carry little, whatever the network. (An unfair comparison would have hidden this: with batches of 128 for the MLP and of 32 for the convolutional network, the latter seems to win clearly. One seed each; compare seconds only within one machine.)
+# digits are small and always in the middle, so an MLP can learn each pixel by itself; and two numbers can carry little, whatever the network. (Note that "the same training" matters: the table of changes above shows how much the batch size alone can do. One seed each; compare seconds only within one machine.)
 #
 # What changes for larger images is the number of parameters: a Dense layer from 64 × 64 × 3 pixels to 512 units has 6.3 million of them. A convolution has the same number for any size of image:
 
