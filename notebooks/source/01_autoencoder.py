@@ -22,7 +22,7 @@
 # - compress images with principal component analysis (PCA) and with a neural network, and compare the two by numbers;
 # - say what *encoder*, *decoder*, *code* and *latent* mean;
 # - read a map of codes: what its distances tell you and what they do not;
-# - show where an autoencoder fails as a generator, and say exactly what is missing.
+# - show where an autoencoder fails when you want new images, and say exactly what is missing.
 #
 # **You need** Python, a little numpy, and the idea of an average and a standard deviation. Each new word is explained
 # where it first appears.
@@ -146,7 +146,7 @@ codes_pca = pca.transform(flat_test)  # (images, 2): compressed
 back = pca.inverse_transform(codes_pca)  # (images, 784): decompressed
 
 # %% [markdown]
-# PCA is simple. The two steps are two matrix products, and three lines of numpy give the same result:
+# (`sklearn` is the library *scikit-learn*.) PCA is simple. The two steps are two matrix products, and three lines of numpy give the same result:
 
 # %%
 W = pca.components_.T  # (784, 2): the two directions, as columns
@@ -195,7 +195,7 @@ rows = [examples, back_pca[2][one_of_each], back_pca[10][one_of_each]]
 vh.plot_images(rows, ["image", "PCA, 2 latents", "PCA, 10 latents"]);
 
 # %% [markdown]
-# **What you see.** With 2 latents you can tell tops, trousers and shoes apart, not more. With 10 latents you can name most of them. But the
+# **What you see.** With 2 latents you can roughly tell clothes for the body from shoes; the T-shirt has a trouser gap, and the bag looks like a shoe. With 10 latents you can name most of them. But the
 # dress looks like trousers, the sandal is lost, patterns are gone, and you also see faint parts of other clothes.
 
 # %%
@@ -338,14 +338,14 @@ axes[0].legend_.remove()
 # nobody told the model about classes. But regions overlap, for example those of T-shirt, dress and coat. Similar images get similar codes, because the encoder
 # changes its output little when the image changes little. Look at four more things.
 #
-# 1. **The scale is arbitrary.** Codes reach far from 0, and the two maps have different scales. Multiply all codes by 10, and divide the first matrix of the
+# 1. **The scale is arbitrary.** Codes reach far from 0, and nothing in the training asked for this size. Multiply all codes by 10, and divide the first matrix of the
 #    decoder by 10: every reconstruction stays the same.
 # 2. **The shape is arbitrary.** Some classes are thin rays, some are wide fans.
 # 3. **There are empty places**, between the classes and outside.
 # 4. **The second map is different**, with nearly the same error. The axes have no meaning of their own. Do not read
 #    "$z_1$ is the sleeve length" into such a picture.
 #
-# What *stays* between two trainings? Who is near whom. For each test image, we look at the nearest other code. How often does it belong to the same class?
+# What do the two maps have in common? In both, near codes mostly belong to the same class. For each test image, we look at the nearest other code. How often does it belong to the same class?
 
 # %%
 from sklearn.neighbors import NearestNeighbors
@@ -389,8 +389,8 @@ vh.plot_images([path, outward], ["trouser to sandal", "trouser, then far out"], 
 
 # %% [markdown]
 # **What you see.** First row: the trousers become darker, then faint parts of both appear, and the last picture is a blurred shoe. So (b) comes closest. But the
-# middle of the path is not the middle between two pictures, and some pictures on the way are no clothes at all. Second row: we walk away from the middle of the map. Almost
-# every pixel of the trousers becomes pure white. Far out, the logits grow in proportion to the distance, because a network with ReLU is made of straight
+# middle of the path is not the middle between two pictures, and some pictures on the way are no clothes at all. Second row: we walk away from the middle of the map. Most
+# pixels of the trousers (about 80 %, measured below) become almost pure white. Far out, the logits grow in proportion to the distance, because a network with ReLU is made of straight
 # pieces; so the sigmoid goes to 0 or 1. The decoder was never trained so far out.
 
 # %%
@@ -534,4 +534,4 @@ vh.expect("naive: spread of the draws / spread of the codes", spread, at_most=0.
 # composing robust features with denoising autoencoders*, ICML 2008. The data: H. Xiao, K. Rasul and R. Vollgraf,
 # *Fashion-MNIST* (2017).
 #
-# **Next:** in lesson 02 the code of an image becomes a small cloud instead of a point. This changes everything.
+# **Next:** in lesson 02 the code of an image becomes a small cloud instead of a point. You will measure what this changes.

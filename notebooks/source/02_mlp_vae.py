@@ -351,8 +351,8 @@ for ax, model, title in ((axes[0], noisy, "trained with noise"), (axes[1], silen
     ax.set_title(f"{title}: average σ {np.exp(0.5 * log_var).mean():.2f}")
 
 # %% [markdown]
-# **What you see.** With noise: small clouds, beside each other, spread over the area of the prior. Without noise: every cloud is as wide as
-# the prior, and all of them overlap.
+# **What you see.** With noise: small clouds, beside each other, spread over the area of the prior. Without noise: every cloud is about as
+# wide as the prior, and most overlap with many others.
 #
 # Why? Without noise, $\sigma$ appears in the KL and nowhere else, and the KL is smallest at $\sigma=1$. So $\sigma$ goes to 1. With noise, a wide
 # cloud costs something: the decoder then gets codes that belong to other images, and the reconstruction becomes worse. The two terms
@@ -436,7 +436,7 @@ vh.plot_history(history);
 
 # %% [markdown]
 # **What you see.** Left the loss, then its two terms; `loss` = `reconstruction` + `kl`. The reconstruction falls. The KL *rises*: one more
-# nat of KL saves more than one nat of reconstruction, so the total falls. At first, validation lies *below* training. The reason is
+# nat of KL saves more than one nat of reconstruction, so the total falls. At first, validation of loss and reconstruction lies *below* training. The reason is
 # simple: the training value is an average over the whole epoch, while the model still improves. The validation value is measured after it.
 
 # %%
@@ -493,8 +493,8 @@ vh.plot_manifold(vae, n=settings.grid, spacing="quantile")
 plt.title("The same plane, spaced by the prior");
 
 # %% [markdown]
-# **What you see.** The middle of the last picture, enlarged: look at the ticks, which are now unevenly spaced. All ten digits are here. This picture shows what
-# the decoder draws for codes from the prior; the last one also shows the rare codes far out.
+# **What you see.** The middle of the last picture, enlarged: look at the ticks, which are now unevenly spaced. All ten digits are here. This picture covers
+# the middle 90 % of the prior along each axis; the last one also shows the rarer codes farther out.
 #
 # ## New digits
 #
@@ -512,7 +512,7 @@ vh.plot_images(rows, ["pixel means", "pixels tossed", "test images"]);
 # %% [markdown]
 # **What you see.** The means look soft, and where the decoder is undecided they are grey. The tossed images are pure black and
 # white, like the test images, but they do not look better: they break into dots, because each pixel is tossed alone, without looking
-# at its neighbours. Most pictures of "VAE samples" that you will see are means. Some digits are clear, and some lie between two digits.
+# at its neighbours. When you see "VAE samples", ask whether they are means or draws. Some digits are clear, and some lie between two digits.
 #
 # ## Save it, load it
 #
@@ -550,7 +550,7 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 #
 # $$\|m_1-m_2\|^2+\mathrm{tr}\!\left(C_1+C_2-2\,(C_1C_2)^{1/2}\right)$$
 #
-# Here $\mathrm{tr}$ adds up the diagonal of a matrix. The distance is 0 if means and covariances agree. It sees nothing else of the clouds. Before
+# Here $\|\cdot\|^2$ is the sum of squares, the power ½ is the matrix square root, and $\mathrm{tr}$ adds up the diagonal of a matrix. (The classifier's loss, `sparse_categorical_crossentropy`, is the mean surprise about the right digit.) The distance is 0 if means and covariances agree. It sees nothing else of the clouds. Before
 # we measure, we set each pixel to its likelier value, 0 or 1, so that all images are black and white like the real ones.
 
 # %%
@@ -699,8 +699,8 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 #
 # So why a VAE at all? Not because "an autoencoder cannot generate": with a fitted distribution it can. The VAE gives you other
 # things. It is *one* probability model, trained in one training, with a prior that you choose. It has noise that makes small steps in
-# the code harmless. And minus its loss estimates a *lower bound* on the logarithm of the probability of an image (lesson 03). So two models
-# can be compared by one number, in nats, on the same test images. A plain autoencoder does not come with such a number.
+# the code harmless. And minus its loss estimates a *lower bound* on the logarithm of the probability of an image (lesson 03). So the bounds of two
+# models can be compared, in nats, on the same test images; the better bound need not mean the better probability. A plain autoencoder does not come with such a number.
 #
 # ## The VAE's decoder and a GAN's generator
 #
@@ -709,7 +709,7 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # code that belongs to a *known* image, and is told how surprising that image is under its output. So it must find room for every
 # training image, and where one code must serve several images, its best answer is their average, which looks blurred. A GAN's generator never
 # sees which image it should make. A second network, the *discriminator*, judges whether its images look real. So its images
-# are sharp. But it may leave out whole kinds of images, which its training punishes only weakly; it has no encoder; and it gives no
+# are often sharp. But it may leave out whole kinds of images (this course measures neither); it has no encoder; and it gives no
 # number like the ELBO.
 #
 # ## Try it

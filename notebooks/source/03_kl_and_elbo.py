@@ -186,7 +186,7 @@ ax.legend(loc="upper right", fontsize=10);
 # %% [markdown]
 # **What you see.** $\mathrm{KL}(\text{target}\|q)$ punishes $q$ where the target is high and $q$ is low. So $q$ *covers* everything, also the
 # valley between the hills, where the target is almost zero. $\mathrm{KL}(q\|\text{target})$ punishes $q$ where $q$ is high and the target is low.
-# So $q$ avoids the valley and *seeks* one hill. (With another start it can end on the other hill, which is only a local minimum.) The VAE uses the second kind, with $q$ on the left,
+# So $q$ avoids the valley and *seeks* one hill. (With another start it can end on the other hill, which is only a local minimum: a hill with share $w$ of the target costs about $-\log w$, here $-\log0.6=0.51$ nats, there $-\log0.4=0.92$.) The VAE uses the second kind, with $q$ on the left,
 # in both places where a KL will appear below. Remember the result for the second of these places, the posterior: such a $q$ may be too narrow and miss a hill.
 #
 # The covering answer can be checked: its mean and variance are those of the target.
@@ -328,7 +328,7 @@ vh.expect("share of points inside the band", inside_band, at_least=0.7, everywhe
 #
 # $$\frac{\partial\,\mathrm{KL}}{\partial\mu}=\mu,\qquad \frac{\partial\,\mathrm{KL}}{\partial\log\sigma^2}=\tfrac12\left(\sigma^2-1\right)$$
 #
-# So the KL pulls $\mu$ to 0 like a spring, and pulls $\sigma$ to 1. We check by automatic differentiation, and by finite differences of
+# So the KL pulls $\mu$ to 0 like a spring, and pulls $\sigma$ to 1. We check with `GradientTape` (lesson 02), and by finite differences of
 # the *quadrature*, which does not know formula (5).
 
 # %%
@@ -383,7 +383,7 @@ vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=T
 #
 # There it is: *evidence lower bound*. Minus the first term is the reconstruction of lesson 02, and the second term is its KL.
 #
-# Jensen also proves that a KL is never negative: $-\mathrm{KL}(q\|p)=\mathbb E_q\big[\log\frac{p}{q}\big]\le\log\mathbb E_q\big[\frac{p}{q}\big]=\log\int p(z)\,dz=\log1=0$.
+# Jensen also proves that a KL is never negative: $-\mathrm{KL}(q\|p)=\mathbb E_q\big[\log\frac{p}{q}\big]\le\log\mathbb E_q\big[\frac{p}{q}\big]=\log\int p(z)\,dz=\log1=0$. Equality needs $p/q$ to be the same number wherever $q>0$, so $p=q$, because the logarithm is strictly curved.
 #
 # ### Second derivation: what is lost
 #
@@ -403,7 +403,7 @@ vh.expect("gradient: formula minus differences", off, at_most=1e-5, everywhere=T
 # ## See the gap
 #
 # Let us take a model so small that everything can be computed. One latent. An "image" of four pixels. The decoder: pixel $i$ is 1 with probability
-# $\mathrm{sigmoid}(a_i z+b_i)$. We see one image, and integrate over $z$ on the grid.
+# $\mathrm{sigmoid}(a_i z+b_i)$. We see one image, and integrate over $z$ on the grid. ($p(x\mid z)$, seen as a function of $z$, is called the **likelihood**.)
 
 # %%
 a, b = np.array([10.0, 1.0, -1.0, 0.5]), np.array([4.0, 0.0, 1.0, 0.0])
@@ -574,7 +574,7 @@ vh.expect("formula / drawing, larger of the two", max(formula / drawn), at_most=
 # make the loss smaller?
 #
 # Let $R$ be the reconstruction summed over the $D=784$ pixels, and $K$ the KL summed over the $d=2$ latents. A mean over pixels is $R/D$, and a mean over latents is $K/d$.
-# So each of these losses is $c\,(R+\beta K)$ with some number $\beta$. The factor $c$ in front scales the whole loss. Adam divides each step by the usual size of the gradient, so a
+# So each of these losses is $c\,(R+\beta K)$ with some number $\beta$. The factor $c$ in front scales the whole loss. Adam divides each step by the usual size of the gradient (Kingma and Ba, *Adam*, ICLR 2015), so a
 # constant factor nearly cancels. But $\beta$ changes *what is optimized*.
 #
 # **To find the effective β of any loss: divide the factor of the summed KL by the factor of the summed reconstruction.**
@@ -590,7 +590,7 @@ vh.expect("formula / drawing, larger of the two", max(formula / drawn), at_most=
 # [keras#6015](https://github.com/keras-team/keras/issues/6015), [keras-io#270](https://github.com/keras-team/keras-io/issues/270),
 # [pytorch/examples#290](https://github.com/pytorch/examples/issues/290)).
 #
-# **When does a model collapse?** Suppose the encoder tells nothing, $K=0$. Then the best decoder gives every image the same answer, the mean of the training images. That costs
+# **When does a model collapse?** Suppose the encoder tells nothing, $K=0$. Then the best decoder gives every image the same answer, the mean of the training images. (For each pixel, the true share of ones costs least: see the two coins.) That costs
 # a fixed $R_0$:
 
 # %%

@@ -254,7 +254,7 @@ print(f"the same, all by drawing: {by_drawing.mean():.1f} ± {error:.1f} (standa
 vh.expect("difference of the two formulas", abs(by_drawing.mean() - elbo_conv), at_most=2)
 
 # %% [markdown]
-# **What you see.** In five epochs, the same network is clearly better than the tutorial's after ten. The tutorial reports the estimate "all by drawing" of lesson 03; on average both are the ELBO. (`vh.log_likelihood` with more than one draw gives a tighter bound on
+# **What you see.** In five epochs, the same network is clearly better than the tutorial's after ten. The tutorial reports the estimate "all by drawing" of lesson 03; on average both are the ELBO. (`vh.log_likelihood` with more than one draw gives a tighter bound, by Burda and others, *Importance weighted autoencoders*, ICLR 2016, on
 # $\log p(x)$; with one draw it is the ELBO. The standard error says how much the number depends on the choice of test images and on the draws.)
 #
 # Most happens at the beginning of the training. So the film takes its pictures at growing distances.
@@ -283,14 +283,14 @@ for ax, i in zip(axes.flat, chosen):
     ax.set_axis_off()
 
 # %% [markdown]
-# **What you see.** The film, and below it six of its pictures, for pages that do not move. In each picture, the first and third row are the test images, and below each stands its reconstruction. It begins as flat grey. Soon all reconstructions
-# are nearly the same blur. Then they part, and become sharper for the rest of the training. Some stay wrong to the end: a 2 that looks like a 9, a 5 that looks like an 8.
+# **What you see.** The film (it plays in Jupyter and Colab; an exported page may show only its name), and below it six of its pictures. In each picture, the first and third row are the test images, and below each stands its reconstruction. It begins as flat grey. Soon all reconstructions
+# are nearly the same blur. Then they part, and become sharper for the rest of the training. Some stay wrong to the end: a 4 that looks like a 9, a 5 that looks like an 8.
 
 # %%
 vh.plot_history(history);
 
 # %% [markdown]
-# **What you see.** The three curves of lesson 02. As there, the reconstruction falls while the KL rises: the code tells the decoder more and more. Minus the left curve is the ELBO.
+# **What you see.** The three curves of lesson 02. As there, the reconstruction falls while the KL of the training images rises (that of the test images dips once). Minus the left curve is the ELBO.
 #
 # We keep the model: lesson 05 walks through its latent plane.
 
@@ -444,8 +444,8 @@ vh.plot_manifold(fashion_vae, n=10, limit=2)
 plt.title("The same plane, decoded");
 
 # %% [markdown]
-# **What you see.** First the map: shoes, trousers, bags and tops lie in different regions, with the class name at the middle of each. Then the decoded plane from −2 to 2, the dashed square of the map. Compare the two: where the map has trousers, the plane shows trousers. In the stored run, the codes do not lie around 0: with β = ½ and so short a
-# training, the mixture of the clouds is far from the prior. In the corner without codes the decoder continues its nearest kind of clothing.
+# **What you see.** First the map: shoes, trousers, bags and tops lie in different regions, with the class name at the middle of each. Then the decoded plane from −2 to 2, the dashed square of the map. Compare the two: where the map has ankle boots, the plane shows boots; most trousers lie outside the square, beyond its lower right. In the stored run, the codes do not lie around 0: the
+# mixture of the clouds is far from the prior; β = ½ and the short training are likely reasons. Where there are no codes (at the bottom and on the upper left), the decoder continues the nearest kind of clothing.
 #
 # ## A third pair of networks
 #
@@ -471,14 +471,14 @@ for network in (encoder, decoder):
 #
 # Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.
 #
-# - Move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Train both kinds of network on `x` for one epoch. Which one suffers?
+# - Move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Train both kinds of network on `x` for one epoch, with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(x, batch_size=32)`, and reorder `x_test` in the same way. Which one suffers?
 # - Give the tutorial's network 10 latents. How much does the test ELBO gain? Which term changes most?
 # - What are the output shape and the number of parameters of a transposed convolution with 16 filters of 5 × 5, stride 3, padding "valid", on a 6 × 6 × 8 map? Compute first, then ask Keras.
 #
 # ## To take away
 #
 # 1. A convolution uses one small kernel everywhere; a transposed convolution stamps its kernel. Both have (kernel height · kernel width · input channels + 1) · filters parameters.
-# 2. With a larger step, the tutorial's network did better in five epochs than the tutorial's in ten. Change one thing at a time.
+# 2. With a larger step and a falling schedule, the tutorial's network did better in five epochs than the tutorial's in ten. Change one thing at a time.
 # 3. Compare at equal parameters *and* equal training. On MNIST with two latents, convolutions then buy nothing; on larger images they save parameters.
 # 4. Losses on thresholded, stochastic and grey pixels answer different questions. Never compare them.
 # 5. A loss on grey pixels has a floor, their entropy. Report it beside the loss.

@@ -18,7 +18,7 @@
 # **You will be able to**
 #
 # - read a map of codes and a grid of decoded images *together*, and say what each way of spacing the grid hides;
-# - compare the mixture of all clouds with the prior, and find the holes;
+# - compare the mixture of all clouds with the prior, and look for holes;
 # - interpolate along straight lines and great circles, and say when it matters;
 # - do arithmetic with codes, and know its limits;
 # - find out which latents a model uses.
@@ -52,7 +52,7 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## The model
 #
-# Lesson 04 saved its model. If the file is there, we load it; if not, we train a VAE with dense layers now, which takes about half a minute.
+# Lesson 04 saved its model. (On Colab it is there only if you ran lesson 04 in the same runtime.) If the file is there, we load it; if not, we train a VAE with dense layers now, which takes about half a minute; your map then differs from the stored pictures.
 
 # %%
 path = settings.saved(f"conv_vae_{data.name}.keras")
@@ -126,13 +126,13 @@ axes[0].set_ylabel("$z_2$")
 fig.colorbar(picture[-1], ax=axes, label="codes per cell", shrink=0.8);
 
 # %% [markdown]
-# **What you see.** Right, the prior: dense in the middle, thin outside, the same in all directions. Left, the mixture: it has dark ridges where classes lie, and paler seams between them. The KL of each cloud is not enough to make the mixture equal to the prior.
+# **What you see.** Right, the prior: dense in the middle, thin outside, the same in all directions. Left, the mixture: it has dark spots and ridges where classes crowd, and pale areas, for example for 0, 1 and 6. The KL of each cloud is not enough to make the mixture equal to the prior.
 #
 # The average KL that training reports consists of two parts (Hoffman and Johnson, 2016):
 #
 # $$\text{average KL}=\underbrace{\text{information of the code about the image}}_{\text{wanted}}+\underbrace{\mathrm{KL}(\text{mixture}\,\|\,\text{prior})}_{\text{mismatch}}$$
 #
-# How large is the mismatch? In two dimensions we can count: the share of the mixture in each cell of a grid, against the share of the prior.
+# *Information* here means: how many nats the code saves, on average, when you must describe the image (its name is *mutual information*). How large is the mismatch? In two dimensions we can count: the share of the mixture in each cell of a grid, against the share of the prior.
 
 # %%
 from statistics import NormalDist
@@ -169,7 +169,7 @@ lonely = lonely[np.abs(lonely).max(axis=1) < 2.5][:10]  # the emptiest places th
 vh.plot_images([vae.decode(lonely), vae.decode(prior[:10])], ["emptiest places", "any prior draws"]);
 
 # %% [markdown]
-# **What you see.** First row: the images at the emptiest places that still lie inside the map. Second row: other draws from the prior. Compare the two rows: are the pictures of the first row worse? In the stored run they are even clearer. The emptiest places lie in the thin outer regions, for example of the ones, and not in holes between
+# **What you see.** First row: the images at the emptiest places that still lie inside the map. Second row: codes drawn from the prior, decoded (all decoded pictures here are pixel means, not draws). Compare the two rows: are the pictures of the first row worse? In the stored run they are even clearer. The emptiest places lie in the thin outer regions, for example of the ones, and not in holes between
 # classes: inside the map, no place is far from a code.
 
 # %%
@@ -194,7 +194,7 @@ vh.plot_images(vae.decode(line(first, second)), title="a straight line from a 1 
 # **What you see.** The one becomes other digits on its way, whatever lies on the line. Each step is small, so neighbours in the row are alike.
 #
 # With many latents there is a catch. A draw from $\mathcal N(0, I)$ in $d$ dimensions has a length near $\sqrt d$, and in high dimensions hardly ever much less. So nearly all draws lie near a *sphere*. The straight line between two of them cuts through the inside of the sphere, where few draws lie. The alternative is the **great
-# circle**: turn from one direction to the other, and let the length go evenly from that of the start to that of the end. With start $a$, end $b$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
+# circle**: turn from one direction to the other, and let the length go evenly from that of the start to that of the end. With start $a$, end $b$, their lengths $\|a\|$ and $\|b\|$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
 #
 # $$u(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{a}{\|a\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{b}{\|b\|},\qquad z(t)=\big((1-t)\,\|a\|+t\,\|b\|\big)\,u(t)$$
 #
@@ -261,7 +261,7 @@ for name, (start, end) in ends.items():
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four. Compare the middle of each pair, and the lengths above. Between the images, the two paths pass through other shapes; both are as clear in the middle as near the ends, or nearly so. The prior draws of this model are less clear to begin with (lesson 02 said why), and stay so on both paths. So the length alone does not
+# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four. Compare the middle of each pair, and the lengths above. Between the images, the two paths pass through other shapes; both are fainter in the middle, the line more. The two prior draws are less clear to begin with (one possible reason is the mismatch of lesson 02), and stay so on both paths. So the length alone does not
 # decide what a picture looks like. So use the great circle where codes should look like prior draws all the way, and do not expect wonders.
 #
 # ### Which latents are used?
@@ -303,7 +303,7 @@ rows = [vary(order[i], image_code, values) for i in (0, 1, 19)]
 vh.plot_images(rows, [f"latent {order[i]}" for i in (0, 1, 19)], titles=[f"{v:.1f}" for v in values]);
 
 # %% [markdown]
-# **What you see.** The most used latents change the shape, several properties at once. The least used one changes little or nothing. Do not give the latents names such as "width": turning the whole code space changes nothing in the prior, and another seed gives other axes. (They are not quite free: our clouds are ellipses along the axes, which favours some directions over others; see Rolínek and others, 2019. But
+# **What you see.** The most used latents change the shape, several properties at once. The least used one changes little or nothing. Do not give the latents names such as "width": turning the whole code space changes nothing in the prior, and another seed may give other axes. (They are not quite free: our clouds are ellipses along the axes, which favours some directions over others; see Rolínek and others, 2019. But
 # nothing makes an axis one property of the picture.)
 #
 # ### Seeing 20 dimensions in a plane
@@ -363,7 +363,7 @@ columns = ["image", *["pixels"] * 4, *["code"] * 4]
 vh.plot_images(rows, titles=columns);
 
 # %% [markdown]
-# **What you see.** Left the image, then its four nearest images by pixels, then by code. Often they agree. Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes. Neither is "the true similarity".
+# **What you see.** Left the image, then its four nearest images by pixels, then by code. In row two both find threes. In row three the pixels bring zeros and a six, the codes only fours. (Three chosen images are no count.) Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes. Neither is "the true similarity".
 #
 # ## Arithmetic with codes
 #
@@ -412,7 +412,7 @@ vh.expect("fours that become nines", after, at_least=0.6)
 
 # %% [markdown]
 # **What you see.** Most fours become nines, and keep something of their slant. (The direction comes from training images. The judge of the count is the class of the nearest training images, by pixels, so it does not use the model.) To a zero, the same direction does something, but nothing that deserves a name: it was measured between fours and nines. Four and nine are
-# neighbours; publications often show only examples that worked.
+# neighbours on the map. A few chosen examples prove little: count, as above.
 #
 # ## A walk along a closed loop
 #
@@ -443,7 +443,7 @@ vh.plot_images(walk[::3], columns=5, ax=axes[1])
 axes[1].set_title("every third picture of the walk, row by row");
 
 # %% [markdown]
-# **What you see.** The film, and below it the same without motion: the way on the map (the dot is the start; the walk goes counter-clockwise), and every third picture. The walk passes through the regions that the map shows, one after the other, and comes back to its start without a jump.
+# **What you see.** The film (it plays in Jupyter and Colab; an exported page may show only its name), and below it the same without motion: the way on the map (the dot is the start; the walk goes counter-clockwise), and every third picture. The walk passes through the regions that the map shows, one after the other, and comes back to its start without a jump.
 #
 # ## Try it
 #
