@@ -77,6 +77,13 @@ def test_kl_per_dimension_adds_up_to_the_kl(make_vae, binary):
     )
 
 
+def test_kl_per_dimension_treats_each_latent_by_itself(make_vae, binary):
+    vae = make_vae(latent_dim=3)
+    mean, log_var = (np.asarray(part, "float64") for part in vae.encode(binary))
+    expected = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).mean(axis=0)
+    np.testing.assert_allclose(vh.kl_per_dimension(vae, binary), expected, rtol=1e-4)
+
+
 def test_a_latent_that_ignores_the_image_is_not_active(make_vae, binary):
     vae = make_vae(latent_dim=3)
     kernel, bias = vae.encoder.get_layer("mean").get_weights()

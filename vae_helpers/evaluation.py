@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vae_helpers.losses import bernoulli_nll, gaussian_log_prob
+from vae_helpers.losses import bernoulli_nll, gaussian_kl, gaussian_log_prob
 
 # Rows decoded in one call: memory stays flat however many images and samples are asked for.
 _ROWS = 4096
@@ -49,7 +49,7 @@ def kl_per_dimension(vae, x):
     A latent with a KL near 0 tells the decoder nothing.
     """
     mean, log_var = vae.encode(x)
-    kl = 0.5 * (ops.square(mean) + ops.expm1(log_var) - log_var)
+    kl = gaussian_kl(mean[..., None], log_var[..., None])  # (batch, latent_dim): each latent by itself
     return ops.convert_to_numpy(ops.mean(kl, axis=0))
 
 

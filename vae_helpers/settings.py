@@ -103,7 +103,7 @@ def run_settings(seed=0, **counts):
         f"seed {seed}",
         *(f"{name} {value}" for name, value in counts.items()),
         f"TensorFlow {tf.__version__}",
-        f"Keras {keras.__version__}" + backend_note(),
+        f"Keras {keras.__version__}" + _backend_note(),
         f"{os.cpu_count()} CPU cores",
         f"{gpus} GPU" if gpus else "no GPU",
     ]
@@ -111,7 +111,7 @@ def run_settings(seed=0, **counts):
     return Settings(profile(), seed, counts)
 
 
-def backend_note():
+def _backend_note():
     """Empty on TensorFlow; a warning elsewhere, because the lessons use GradientTape and tf.data."""
     backend = keras.backend.backend()
     return "" if backend == "tensorflow" else f" on {backend} (the lessons need KERAS_BACKEND=tensorflow)"

@@ -411,7 +411,7 @@ vh.expect("loss of the silent model when it draws / loss with noise", ratio, at_
 #   becomes worse. Without noise, nothing keeps $\sigma$ from going to 1. What remains is an autoencoder with a penalty on large codes,
 #   $\frac12\sum\mu^2$.
 # - **It gives the KL a meaning.** With noise, the code of an image cannot tell more about it than the KL says, in nats, on average over
-#   images (lesson 06 comes back to this). Without noise there is no such limit: the decoder reads the exact point `mean`, however small the KL is.
+#   images (lesson 05 comes back to this). Without noise there is no such limit: the decoder reads the exact point `mean`, however small the KL is.
 # - **It trains the decoder at many points around each mean**, not only at the mean itself.
 #
 # Why do we draw from $\mathcal N(0, I)$ first, and stretch and shift afterwards, instead of drawing from $\mathcal N(\mu,\sigma^2)$ directly?
