@@ -1,17 +1,24 @@
-"""Build the lessons: notebooks/source/*.py → notebooks/*.ipynb, executed on the full profile, outputs kept.
+"""Build the lessons from notebooks/source/*.py, in two editions.
 
     python notebooks/build.py            all lessons
     python notebooks/build.py 01 02      these
     python notebooks/build.py --text 01  only the text has changed: keep the outputs of the code, run nothing
 
-The build stops at the first exception, at a figure that `vh.expect` finds off, and at anything printed to stderr.
+    notebooks/*.ipynb            for students: what stands between ### BEGIN SOLUTION and ### END SOLUTION is taken out;
+                                 executed on the full profile, outputs kept
+    notebooks/solutions/*.ipynb  solved: executed on the quick profile, to prove the solutions. Of the outputs only those
+                                 that do not depend on the data are kept; the pictures are those of the other edition.
+
+The build stops at the first exception, at a figure that `vh.expect` finds off, at anything printed to stderr, at a check
+that does not say "not yet" to a student's stub, and at a solution that its check does not find right.
 A notebook is replaced only when all of its cells have run. The picture under a cell tagged `picture-NAME` also goes to
-notebooks/pictures/NAME.png, for the README.
+notebooks/pictures/, for the README. Under a cell tagged `live` only the text is kept: GitHub shows no JavaScript.
 """
 
 import base64
 import hashlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -28,6 +35,8 @@ else:
 NOTEBOOKS = Path(__file__).resolve().parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
 CELL_TIMEOUT_SECONDS = 600
+SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.MULTILINE | re.DOTALL)
+STUB = r"\1...  # write your code here, in place of the three dots"
 
 
 def repository():
@@ -37,17 +46,30 @@ def repository():
     return name, branch
 
 
-def convert(source):
-    """The notebook of one source file, without outputs. Cell ids come from the text, so that rebuilding keeps them."""
+def target_of(source, solved):
+    """The notebook that is built from a source file."""
+    return NOTEBOOKS / ("solutions" if solved else "") / f"{source.stem}.ipynb"
+
+
+def is_exercise(cell):
+    """Whether a code cell ends in a check."""
+    return cell.cell_type == "code" and "vh.check." in cell.source
+
+
+def convert(source, solved=False):
+    """One edition of a source file, without outputs. Cell ids come from the text, so that rebuilding keeps them."""
     name, branch = repository()
     text = source.read_text(encoding="utf-8").replace("{{repository}}", name).replace("{{branch}}", branch)
     notebook = jupytext.reads(text, fmt="py:percent")
     seen = set()
     for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {"tags": tags} if tags else {}
+        if is_exercise(cell):
+            _as_exercise(cell, solved)
         digest = hashlib.sha1(cell.source.encode()).hexdigest()
         cell.id = next(digest[:n] for n in range(8, 41) if digest[:n] not in seen)
         seen.add(cell.id)
-        cell.metadata = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -56,8 +78,20 @@ def convert(source):
     return notebook
 
 
-def execute(notebook):
+def _as_exercise(cell, solved):
+    """Take the solution out, or mark the cell for nbgrader; nbval compares what the check says."""
+    exercise = re.search(r"vh\.check\.(\w+)", cell.source)[1]
+    cell.metadata["tags"] = ["nbval-check-output"]
+    if solved:
+        graded = {"schema_version": 3, "grade": False, "solution": True, "locked": False, "task": False}
+        cell.metadata["nbgrader"] = {**graded, "grade_id": exercise}
+    else:
+        cell.source = SOLUTION.sub(STUB, cell.source)
+
+
+def execute(notebook, profile):
     """Run all cells in place, in the folder of the notebooks."""
+    os.environ["VAE_HELPERS_PROFILE"] = profile
     NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_SECONDS,
@@ -72,15 +106,46 @@ def execute(notebook):
                 raise RuntimeError(f"a cell printed to stderr:\n{cell.source}\n\n{output.text}")
 
 
+def require(notebook, verdict):
+    """Stop unless every check gives this verdict: "not yet" or "right"."""
+    for cell in filter(is_exercise, notebook.cells):
+        printed = "".join(output.get("text", "") for output in cell.outputs)
+        if f" · {verdict}" not in printed:
+            raise RuntimeError(f"a check should say {verdict!r}, and says\n{printed}\n{cell.source}")
+
+
+def keep_what_is_compared(notebook):
+    """Drop the outputs that nbval does not compare: they depend on the profile."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "nbval-check-output" not in cell.metadata.get("tags", []):
+            cell.outputs = []
+
+
+def keep_text_of_live_cells(notebook):
+    for cell in notebook.cells:
+        if "live" in cell.metadata.get("tags", []):
+            for output in cell.outputs:
+                if "data" in output:
+                    output.data = {kind: data for kind, data in output.data.items() if kind == "text/plain"}
+
+
 def export_pictures(notebook):
-    """Write the pictures of the cells tagged `picture-NAME`."""
+    """Write the pictures of the cells tagged `picture-NAME`: a PNG, or a GIF shown by `vh.show_gif`."""
     for cell in notebook.cells:
         names = [tag.removeprefix("picture-") for tag in cell.metadata.get("tags", []) if tag.startswith("picture-")]
-        pictures = [o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-        for name, picture in zip(names, pictures):
-            path = NOTEBOOKS / "pictures" / f"{name}.png"
+        for name, (kind, picture) in zip(names, _pictures(cell)):
+            path = NOTEBOOKS / "pictures" / f"{name}.{kind}"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(base64.b64decode(picture))
+
+
+def _pictures(cell):
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        if "image/png" in data:
+            yield "png", data["image/png"]
+        elif match := re.search(r"data:image/gif;base64,([^\"]+)", data.get("text/html", "")):
+            yield "gif", match[1]
 
 
 def keep_outputs(notebook, built):
@@ -92,20 +157,29 @@ def keep_outputs(notebook, built):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count
 
 
-def build(source, text_only=False):
-    """Convert, execute, and write the notebook of one source file, in one step at the end."""
-    started = time.perf_counter()
-    notebook = convert(source)
-    target = NOTEBOOKS / f"{source.stem}.ipynb"
-    if text_only:
-        keep_outputs(notebook, nbformat.read(target, as_version=4))
-    else:
-        execute(notebook)
+def write(notebook, target):
+    target.parent.mkdir(exist_ok=True)
     draft = target.with_suffix(".draft")
     nbformat.write(notebook, draft)
     os.replace(draft, target)
+
+
+def build(source, solved, text_only, profile):
+    """Convert, execute, and write one edition of one lesson, in one step at the end."""
+    started = time.perf_counter()
+    notebook, target = convert(source, solved), target_of(source, solved)
+    if text_only:
+        keep_outputs(notebook, nbformat.read(target, as_version=4))
+    else:
+        execute(notebook, "quick" if solved else profile)
+        require(notebook, "right" if solved else "not yet")
+        if solved:
+            keep_what_is_compared(notebook)
+        keep_text_of_live_cells(notebook)
+    write(notebook, target)
     export_pictures(notebook)
-    print(f"{target.name}: {time.perf_counter() - started:.0f} s, {target.stat().st_size / 1e6:.2f} MB")
+    seconds, size = time.perf_counter() - started, target.stat().st_size / 1e6
+    print(f"{target.relative_to(NOTEBOOKS)}: {seconds:.0f} s, {size:.2f} MB", flush=True)
 
 
 def main(arguments):
@@ -117,9 +191,10 @@ def main(arguments):
         known = ", ".join(s.stem for s in SOURCES)
         raise SystemExit(f"no lesson starts with {' or '.join(wanted)}; there are {known}.")
     os.environ["VAE_HELPERS_STRICT"] = "1"
-    os.environ.setdefault("VAE_HELPERS_PROFILE", "full")
-    for source in sources:
-        build(source, text_only)
+    profile = os.environ.get("VAE_HELPERS_PROFILE", "full")
+    for solved in (False, True):
+        for source in sources:
+            build(source, solved, text_only, profile)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from vae_helpers.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_en
 from vae_helpers.models import VAE, Autoencoder
 from vae_helpers.evaluation import active_units, kl_per_dimension, log_likelihood
 from vae_helpers.callbacks import Frames
+from vae_helpers.paths import great_circle, straight_line
 from vae_helpers.plots import (
     latent_grid,
     mosaic,
@@ -19,21 +20,27 @@ from vae_helpers.plots import (
     plot_manifold,
     plot_reconstructions,
 )
-from vae_helpers.animation import check_writable, save_gif
+from vae_helpers.animation import as_frame, check_writable, save_gif, show_gif
+from vae_helpers.explorer import latent_explorer
+from vae_helpers import exercises as check
 
 __all__ = [
     "VAE",
     "Autoencoder",
     "Frames",
     "active_units",
+    "as_frame",
     "bernoulli_nll",
+    "check",
     "check_writable",
     "conv_decoder",
     "conv_encoder",
     "expect",
     "gaussian_kl",
     "gaussian_log_prob",
+    "great_circle",
     "kl_per_dimension",
+    "latent_explorer",
     "latent_grid",
     "load_images",
     "log_likelihood",
@@ -49,5 +56,7 @@ __all__ = [
     "plot_reconstructions",
     "run_settings",
     "save_gif",
+    "show_gif",
     "squared_error",
+    "straight_line",
 ]

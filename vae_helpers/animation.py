@@ -1,11 +1,15 @@
 """GIFs through imageio."""
 
+import base64
+import html
 import os
 import tempfile
 from pathlib import Path
 
 import imageio.v3 as iio
+import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import HTML
 
 
 def check_writable(path):
@@ -49,6 +53,29 @@ def save_gif(frames, path, frame_ms=120, last_ms=1500):
     finally:
         Path(draft).unlink(missing_ok=True)
     return path
+
+
+def show_gif(path, scale=1, alt="animation"):
+    """The GIF at path as an image that a notebook shows, also when it is exported to HTML.
+
+    scale: how many screen pixels a side of each pixel gets. alt: what the film shows, in words, for screen readers.
+    Raises ValueError for a file that is not a GIF.
+    """
+    data = Path(path).read_bytes()
+    if not data.startswith(b"GIF8"):
+        raise ValueError(f"{str(path)!r} is not a GIF: give what save_gif returned.")
+    width = int.from_bytes(data[6:8], "little") * scale
+    source = "data:image/gif;base64," + base64.b64encode(data).decode()
+    style = "image-rendering: pixelated; max-width: 100%"
+    return HTML(f'<img src="{source}" width="{width}" alt="{html.escape(alt)}" style="{style}">')
+
+
+def as_frame(figure):
+    """A Matplotlib figure as a frame for save_gif, (height, width, 3) in uint8. The figure is closed."""
+    figure.canvas.draw()
+    frame = np.array(figure.canvas.buffer_rgba())[..., :3]
+    plt.close(figure)
+    return frame
 
 
 def gif_duration_ms(path):

@@ -30,17 +30,17 @@ def _check_batch(images, name="images"):
     return images
 
 
-def mosaic(rows):
+def mosaic(rows, gap=_GAP):
     """Rows of images (n, height, width, channels) → one picture (height, width, channels) with white gaps.
 
-    Short rows are filled with white. For a GIF, or for a drawing of your own.
+    gap: white pixels between two images. Short rows are filled with white. For a GIF, or for a drawing of your own.
     """
     height, width, channels = rows[0].shape[1:]
     columns = max(len(row) for row in rows)
-    picture = np.ones((len(rows) * (height + _GAP) - _GAP, columns * (width + _GAP) - _GAP, channels))
+    picture = np.ones((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, channels))
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
-            top, left = i * (height + _GAP), j * (width + _GAP)
+            top, left = i * (height + gap), j * (width + gap)
             picture[top : top + height, left : left + width] = np.clip(image, 0, 1)
     return picture
 

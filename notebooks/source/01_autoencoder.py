@@ -26,6 +26,11 @@
 #
 # **You need** Python, a little numpy, and the idea of an average and a standard deviation. Each new word is explained
 # where it first appears.
+#
+# **How to use a lesson.** Where it says *Predict*, decide before you run the cell. In an *exercise*, write your own lines in place of the three
+# dots `...`, and run the cell. Its last line checks your function: it says what is right, or which mistake it sees. Try as often
+# as you like. An exercise that you leave out does no harm: the check says *not yet*, and the later cells use the function of the course's package. Solutions are in the folder
+# `notebooks/solutions`.
 
 # %%
 # On Colab this cell installs the package of the course. On your own machine it does nothing: there,
@@ -75,6 +80,13 @@ print("pixels of one image:", np.prod(data.image_shape))
 # **Predict.** Below, the first row shows real images. For the second row we draw 784 random numbers between 0 and 1 for
 # each image. How many such random images would you have to draw until one looks like a shoe?
 # (a) about a hundred, (b) about a million, (c) you would not live long enough.
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# (c). Almost all lists of 784 numbers look like the second row below. Take only a strong simplification: say that an image
+# is a shoe if 140 given pixels are all dark, below 0.1. One random image has that with probability 0.1<sup>140</sup>: a number with 139 zeros after the point.
+#
+# </details>
 
 # %%
 classes = np.unique(data.y_test)
@@ -112,6 +124,24 @@ vh.expect("dark pixels of 2000 random images, at most", most_random, at_most=130
 # Here $N$ is the number of images, $x_{n,i}$ is pixel $i$ of image $n$, and $\hat x_{n,i}$ (read "x hat") is the same pixel after compression. The
 # simplest answer is to give the *same* picture for every image: the mean of all training images. We compare all other errors with its error.
 #
+# ### Exercise 1.1 · The error of each image
+#
+# Write the inner part of the formula: the error of each image, the sum over its pixels. Leave the mean over the images for later, so that you get one number for each image. In
+# `x`, axis 0 counts the images; axes 1, 2 and 3 are height, width and channel.
+
+# %%
+def squared_error(x, x_hat):
+    """The squared error of each image. x, x_hat: (n, height, width, channels). Returns (n,)."""
+    ### BEGIN SOLUTION
+    return ((x - x_hat) ** 2).sum(axis=(1, 2, 3))
+    ### END SOLUTION
+
+
+vh.check.squared_error(squared_error)
+
+# %% [markdown]
+# From here on the lesson uses `vh.squared_error`, which is the same. **Target:** for the first five test images and the mean image, your function should give the five numbers that the next cell prints first.
+#
 # `vh.expect` prints what we measured, and the range that we expect. If it says OFF, your result is outside this range.
 
 # %%
@@ -121,6 +151,7 @@ def error(images):
 
 
 mean_image = data.x_train.mean(axis=0)
+print("errors of the first five:", np.round(vh.squared_error(data.x_test[:5], mean_image[None]), 1))
 errors = {"mean image": error(mean_image[None])}
 vh.expect("mean image, error", errors["mean image"], at_least=60, at_most=80)
 
@@ -146,17 +177,27 @@ codes_pca = pca.transform(flat_test)  # (images, 2): compressed
 back = pca.inverse_transform(codes_pca)  # (images, 784): decompressed
 
 # %% [markdown]
-# (`sklearn` is the library *scikit-learn*.) PCA is simple. The two steps are two matrix products, and three lines of numpy give the same result:
+# (`sklearn` is the library *scikit-learn*.)
+#
+# ### Exercise 1.2 · PCA with your own hands
+#
+# PCA is simple: the two steps are two matrix products. Write them. You get the mean image and the directions, each as a list of pixels. To compress: subtract the mean, and multiply by each direction. To
+# rebuild: multiply the numbers by the directions again, and put the mean back. (`a @ b` is the matrix product, `a.T` swaps rows and columns.)
 
 # %%
-W = pca.components_.T  # (784, 2): the two directions, as columns
-codes_by_hand = (flat_test - pca.mean_) @ W
-back_by_hand = codes_by_hand @ W.T + pca.mean_
+def pca_reconstruct(x, mean, directions):
+    """Images after PCA. x: (n, pixels); mean: (pixels,); directions: (k, pixels). Returns (n, pixels)."""
+    ### BEGIN SOLUTION
+    codes = (x - mean) @ directions.T  # (n, k)
+    return codes @ directions + mean
+    ### END SOLUTION
 
-difference = np.abs(back - back_by_hand).max()
-vh.expect("largest difference from scikit-learn", difference, at_most=1e-3, everywhere=True)
+
+vh.check.pca_reconstruct(pca_reconstruct)
 
 # %% [markdown]
+# **Target:** `pca_reconstruct(flat_test, pca.mean_, pca.components_)` should be the same as `back`. As a picture: the last one in the next figure.
+#
 # Note the two steps; they have the same names in the rest of the course:
 #
 # - the **encoder** turns an image $x$ into a short list of numbers $z$, the **code**;
@@ -169,7 +210,7 @@ vh.expect("largest difference from scikit-learn", difference, at_most=1e-3, ever
 
 # %%
 z1, z2 = codes_pca[one_of_each[0]]
-directions = W.T.reshape(2, *data.image_shape)
+directions = pca.components_.reshape(2, *data.image_shape)
 shown = 0.5 + 0.5 * directions / np.abs(directions).max()  # grey: 0, white: plus, black: minus
 rebuilt = back[one_of_each[0]].reshape(data.image_shape).clip(0, 1)
 pictures = np.stack([examples[0], mean_image, *shown, rebuilt])
@@ -182,14 +223,14 @@ vh.plot_images(pictures, titles=["image", "mean", f"{z1:+.1f} · this", f"{z2:+.
 # **Predict.** With 2 latents, which classes will be easy to recognize after PCA? And with 10?
 
 # %%
-def pca_reconstruct(latent_dim):
+def pca_images(latent_dim):
     """The test images after PCA; pixels cut off at 0 and 1."""
     pca = PCA(latent_dim).fit(flat_train)
     back = pca.inverse_transform(pca.transform(flat_test))
     return back.reshape(data.x_test.shape).clip(0, 1)
 
 
-back_pca = {2: pca_reconstruct(2), 10: pca_reconstruct(10)}
+back_pca = {2: pca_images(2), 10: pca_images(10)}
 errors["PCA, 2"], errors["PCA, 10"] = error(back_pca[2]), error(back_pca[10])
 rows = [examples, back_pca[2][one_of_each], back_pca[10][one_of_each]]
 vh.plot_images(rows, ["image", "PCA, 2 latents", "PCA, 10 latents"]);
@@ -273,6 +314,12 @@ axes[0].set(title="2 latents: error per image", ylabel="squared error");
 # close: the model is about as good on new images as on those it learned from. It did not just memorize them.
 #
 # **Predict.** Which will be better: PCA with 10 latents, or the autoencoder with only 2?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# PCA with 10, but not by much, as the next cells measure. That five times as many numbers win so narrowly says how much the bends are worth.
+#
+# </details>
 
 # %%
 rebuilt = {
@@ -377,14 +424,38 @@ vh.expect("spread of the codes", codes.std(axis=0).mean(), at_least=2)
 #
 # **Predict.** What lies half-way between a trouser and a sandal: (a) a real piece of clothing of a third kind, (b) a blend
 # of both, like two transparent pictures on top of each other, (c) noise?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# (b) comes closest, but look carefully: the blend changes unevenly along the path, and some pictures are mixtures that are no clothes. Noise does not appear: the decoder is a smooth
+# map (apart from its bends), and near codes give similar pictures.
+#
+# </details>
+#
+# ### Exercise 1.3 · A walk
+#
+# First we need the points of the path. Write them: `steps` points from `start` to `end`, in equal steps, with both ends included. One way: let the share of `end` grow from 0 to 1, and that of `start` fall from 1 to 0.
+
+# %%
+def walk(start, end, steps):
+    """Points on a straight line. start, end: (latent,). Returns (steps, latent)."""
+    ### BEGIN SOLUTION
+    t = np.linspace(0, 1, steps)[:, None]  # one row per point
+    return (1 - t) * start + t * end
+    ### END SOLUTION
+
+
+vh.check.walk(walk)
+
+# %% [markdown]
+# **Target:** the pictures below; the package calls the function `straight_line`.
 
 # %%
 trouser, sandal = (np.median(codes[data.y_test == c], axis=0) for c in (1, 5))
-t = np.linspace(0, 1, 10)[:, None]  # 0 = start, 1 = end, one row per picture
-path = autoencoder.decode((1 - t) * trouser + t * sandal)
+path = autoencoder.decode(vh.straight_line(trouser, sandal, 10))
 
 far_point = trouser + 7 * (trouser - codes.mean(axis=0))  # eight times as far from the middle
-outward = autoencoder.decode((1 - t) * trouser + t * far_point)
+outward = autoencoder.decode(vh.straight_line(trouser, far_point, 10))
 vh.plot_images([path, outward], ["trouser to sandal", "trouser, then far out"], titles=range(1, 11));
 
 # %% [markdown]
@@ -432,6 +503,24 @@ axes[1].set_title("what the decoder draws there");
 #   distribution with the same mean and covariance.
 # - **Mixture:** fit a mixture of 20 normal distributions. To draw from it, first choose one of the 20, each with its own probability, then draw from that one.
 #
+# ### Exercise 1.4 · Draws like the codes
+#
+# Write the second answer. You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one). Return `n` new codes from the normal distribution with the mean and the covariance of the given codes. `np.cov`
+# computes a covariance; look at `help(np.cov)` to see whether it wants one code per row or per column.
+
+# %%
+def draw_fitted(codes, n, rng):
+    """n draws from the normal distribution fitted to codes (images, latent). Returns (n, latent)."""
+    ### BEGIN SOLUTION
+    return rng.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=n)
+    ### END SOLUTION
+
+
+vh.check.draw_fitted(draw_fitted)
+
+# %% [markdown]
+# **Target:** the row *fitted* below, and the orange points in the middle of the next figure. There we use a "mixture" of one single normal distribution, which is the same.
+#
 # **Predict.** Which fault will the naive images have? Which fault will remain in the fitted ones?
 
 # %%
@@ -439,13 +528,16 @@ from sklearn.mixture import GaussianMixture
 
 rng = np.random.default_rng(0)
 codes_train = np.array(autoencoder.encode(data.x_train))
-mixture = GaussianMixture(20, random_state=0).fit(codes_train[:10_000].astype("float64"))
-mean, covariance = codes_train.mean(axis=0), np.cov(codes_train.T)
-draws = {
-    "naive": rng.normal(size=(settings.samples, 2)),
-    "fitted": rng.multivariate_normal(mean, covariance, size=settings.samples),
-    "mixture": rng.permutation(mixture.sample(settings.samples)[0]),
-}
+
+
+def draw_from_mixture(components):
+    """New codes from a mixture of so many normal distributions, fitted to the codes of training images."""
+    mixture = GaussianMixture(components, random_state=0).fit(codes_train[:10_000].astype("float64"))
+    return rng.permutation(mixture.sample(settings.samples)[0])  # they come sorted by component
+
+
+naive = rng.normal(size=(settings.samples, 2))
+draws = {"naive": naive, "fitted": draw_from_mixture(1), "mixture": draw_from_mixture(20)}
 vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws));
 
 # %%
@@ -510,13 +602,28 @@ vh.expect("naive: spread of the draws / spread of the codes", spread, at_most=0.
 #
 # Neither of them comes with a rule for drawing codes, either.
 #
-# ## Try it
+# ## Exercise 1.5 · Change it, and explain
 #
-# The expected ranges are for Fashion-MNIST and for the numbers in the lesson. When you change something, some lines may say OFF.
+# Here you have no check but your own eyes. (The expected ranges are for Fashion-MNIST and for the numbers in the lesson. When you change something, some lines may say OFF.)
 #
-# - Change `latent_dim=10` to 50 and train again. Does the autoencoder still beat `error(pca_reconstruct(50))`? By how much?
-# - Give the two networks no hidden layer, `hidden=()`. Is the error now that of PCA? Remember the sigmoid at the end.
-# - Replace "fashion_mnist" by "mnist" and run everything again. Which digits overlap on the map? ("Trouser to sandal" then goes from 1 to 5.)
+# **First:** give both networks no hidden layer, `hidden=()`, and train again with 2 latents. Write down what error you expect, and why. Then run it.
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# Now the encoder is one straight map, and the decoder is another one, followed by a sigmoid. So it can hardly do better than PCA, which is the best among the straight maps. When we ran it, the error was 37.6; PCA had 36.6. Nearly all of the autoencoder's advantage came from
+# the bends. The sigmoid keeps the pixels between 0 and 1, and gradient descent need not find the very best straight map.
+#
+# </details>
+#
+# **Then:** change `latent_dim=10` to 50, and compare with `error(pca_images(50))`. Does the autoencoder still beat PCA, and by as much as before?
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# When we ran it: 8.5 for the autoencoder, 9.2 for PCA. The advantage shrinks from some 40 % to 7 %. With many latents even straight lines keep most of the image, and the same short training must now make use of 50 numbers.
+#
+# </details>
+#
+# Last, replace "fashion_mnist" by "mnist" and run everything again. Which digits overlap on the map? ("Trouser to sandal" then goes from 1 to 5.)
 
 # %% [markdown]
 # ## To take away

@@ -98,21 +98,36 @@ print("parameters of the decoder:", decoder.count_params())
 # $\mathcal N(0, I)$ means: each number has mean 0 and variance 1, and the numbers do not depend on each other. To stretch the noise
 # by $\sigma$ and then shift it by $\mu$ is the same as to draw from $\mathcal N(\mu, \sigma^2)$.
 
+# %% [markdown]
+# ### Exercise 2.1 · The sampling step
+#
+# Return one draw for each row of `mean`. Each image must get its own noise, and a new one at each call. Watch which of $\sigma$, $\sigma^2$ and $\log\sigma^2$ you hold in your hand.
+#
+# Useful: `keras.random.normal(shape, seed=seed)` draws the noise, `ops.shape(mean)` is its shape, and `ops.exp` is the exponential function. (`ops` are Keras's functions on arrays. Unlike numpy's, they let gradients pass.)
+
 # %%
 def reparameterize(mean, log_var, seed):
     """One draw from N(mean, exp(log_var)) per row. All shapes: (batch, latent_dim)."""
+    ### BEGIN SOLUTION
     noise = keras.random.normal(ops.shape(mean), seed=seed)
     return mean + ops.exp(0.5 * log_var) * noise
+    ### END SOLUTION
 
 
+vh.check.reparameterize(reparameterize)
+
+# %% [markdown]
+# From here on the lesson uses `vae.reparameterize(mean, log_var)`. It does the same, with noise of its own. **Target:** 5000 draws from one cloud should be as wide as the next cell says.
+
+# %%
 mean = ops.tile([[1.0, 0.0]], (5000, 1))  # 5000 times the same cloud
 log_var = ops.tile(ops.log([[4.0, 0.25]]), (5000, 1))  # σ = 2 and σ = 0.5
-width = np.std(reparameterize(mean, log_var, seed=1), axis=0)
+width = np.std(vae.reparameterize(mean, log_var), axis=0)
 vh.expect("width for σ² = 4", width[0], at_least=1.9, at_most=2.1, everywhere=True)
 vh.expect("width for σ² = 0.25", width[1], at_least=0.47, at_most=0.53, everywhere=True)
 
 # %% [markdown]
-# Careful: an integer seed gives the *same* noise at every call. That is good for a check, and wrong for training. In training, pass
+# About seeds: an integer gives the *same* noise at every call. That is good for a check, and wrong for training. In training, pass
 # a `keras.random.SeedGenerator`, as `vh.VAE` does.
 #
 # ## How does a gradient pass through a random draw?
@@ -172,6 +187,13 @@ vh.expect("tape minus finite differences", off, at_most=5e-3, everywhere=True)
 # draw to draw.
 #
 # **Predict.** Which of the two jumps less, for $f(z)=z^2$? And for a function that wiggles fast, $f(z)=\sin 10z$?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# For $z^2$ the reparameterization jumps less, for $\sin10z$ the score function. The first multiplies by the slope of $f$, which is $10\cos10z$ in the second case: large, and of either sign. The second multiplies by the value of $f$,
+# which is never more than 1 there.
+#
+# </details>
 
 # %%
 sigma = np.exp(-0.5)
@@ -237,7 +259,7 @@ vh.expect("ratio of variances, sin 10z", variance_ratio(wiggle), at_most=0.1, ev
 # %%
 x = data.x_test[:100]
 mean, log_var = encoder(x)
-logits = decoder(reparameterize(mean, log_var, seed=2))
+logits = decoder(vae.reparameterize(mean, log_var))
 
 p = ops.sigmoid(logits)
 surprise = -ops.log(ops.where(x == 1, p, 1 - p))
@@ -248,6 +270,31 @@ difference = np.abs(reconstruction - vh.bernoulli_nll(x, logits)).max()
 vh.expect("reconstruction minus vh.bernoulli_nll", difference, at_most=1e-2, everywhere=True)
 difference = np.abs(kl - vh.gaussian_kl(mean, log_var)).max()
 vh.expect("KL minus vh.gaussian_kl", difference, at_most=1e-4, everywhere=True)
+
+# %% [markdown]
+# ### Exercise 2.2 · Surprise without overflow
+#
+# The cell above computes the probability first, and then its logarithm. For a logit of 200 the sigmoid is exactly 1 in the numbers of a computer, and a black pixel there costs $-\log(1-1)$: infinity. So write the surprise directly from the logit $a$. For a white pixel
+# it is $-\log\frac1{1+e^{-a}}=\log(1+e^{-a})$, for a black one $\log(1+e^{a})$. Keras has the function $\log(1+e^a)$ in a form that does not overflow: `ops.softplus(a)`. Return one number for each image.
+
+# %%
+def bernoulli_nll(x, logits):
+    """The surprise −log p(x) of each image, in nats. x, logits: (batch, height, width, 1). Returns (batch,)."""
+    ### BEGIN SOLUTION
+    surprise = x * ops.softplus(-logits) + (1 - x) * ops.softplus(logits)
+    return ops.sum(surprise, axis=(1, 2, 3))
+    ### END SOLUTION
+
+
+vh.check.bernoulli_nll(bernoulli_nll)
+
+# %% [markdown]
+# **Target:** for the first five of the images above, the numbers printed here. One pixel with the logit 200 that is black costs 200 nats.
+
+# %%
+print("nats:", np.round(vh.bernoulli_nll(x[:5], logits[:5]), 1))
+one_pixel = np.full((1, 1, 1, 1), 200.0)
+vh.expect("a black pixel with logit 200", vh.bernoulli_nll(0 * one_pixel, one_pixel)[0], at_least=199, at_most=201, everywhere=True)
 
 # %% [markdown]
 # One convention holds in the whole course: **sum over pixels, sum over latents, then take the mean over the batch, once, at
@@ -269,7 +316,7 @@ optimizer = keras.optimizers.Adam(1e-3)
 def train_step(x):
     with tf.GradientTape() as tape:
         mean, log_var = vae.encoder(x)
-        z = vae.reparameterize(mean, log_var)  # the function above, with the model's own noise
+        z = vae.reparameterize(mean, log_var)  # fresh noise for every image
         reconstruction = vh.bernoulli_nll(x, vae.decoder(z))
         kl = vh.gaussian_kl(mean, log_var)
         loss = ops.mean(reconstruction + kl)  # the mean over the batch, once
@@ -305,6 +352,30 @@ vh.expect("by hand minus by fit", difference, at_most=0.01, everywhere=True)
 # **What you see.** The same number. From here on we use `fit`, which also shuffles the images, measures the test images, and
 # writes down the history.
 #
+# ### Exercise 2.3 · Your own training step
+#
+# Write the step again, without looking, and for *any* VAE and optimizer. One thing is new: the KL gets a weight, $\beta$ (beta). The loss is reconstruction + $\beta\cdot$ KL. In plain words: encode, draw, decode, measure both terms, take the mean over
+# the batch, differentiate with respect to `vae.trainable_variables`, and let the optimizer apply the gradients. Return the loss. (No `@tf.function` is needed here.)
+
+# %%
+def my_train_step(vae, optimizer, x, beta):
+    """Change the parameters of vae by one step on the images x, and return the loss before the step."""
+    ### BEGIN SOLUTION
+    with tf.GradientTape() as tape:
+        mean, log_var = vae.encoder(x)
+        logits = vae.decoder(vae.reparameterize(mean, log_var))
+        loss = ops.mean(vh.bernoulli_nll(x, logits) + beta * vh.gaussian_kl(mean, log_var))
+    gradients = tape.gradient(loss, vae.trainable_variables)
+    optimizer.apply(gradients, vae.trainable_variables)
+    return loss
+    ### END SOLUTION
+
+
+vh.check.train_step(my_train_step)
+
+# %% [markdown]
+# **Target:** the check trains a tiny VAE by your step, and compares each parameter with the step of `vh.VAE`, for two values of $\beta$.
+#
 # ## What does the noise do?
 #
 # Here is an experiment. We take this small network and train it twice. Once as it is. And once with the noise taken out: the
@@ -315,6 +386,12 @@ vh.expect("by hand minus by fit", difference, at_most=0.01, everywhere=True)
 #
 # **Predict.** Without noise, will the reconstruction be better or worse? What will happen to $\sigma$, which the KL still
 # looks at, but which the decoder no longer feels?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# A little better: the decoder always gets the exact code. And $\sigma$ goes to 1, where the KL is smallest, because nothing else holds it. That sounds harmless, but the cells below show what it means.
+#
+# </details>
 
 # %%
 class NoNoise(vh.VAE):
@@ -366,7 +443,7 @@ rows, titles = [], []
 digit = data.x_test[3:4]  # one test image
 for name, model in (("with noise", noisy), ("without", silent)):
     mean, log_var = model.encode(np.repeat(digit, 9, axis=0))
-    z = reparameterize(mean, log_var, seed=5)  # nine draws from the cloud of this image
+    z = vae.reparameterize(mean, log_var)  # nine draws from the cloud of this image
     rows.append(np.concatenate([digit, model.decode(z)]))
     titles.append(f"trained {name}")
 vh.plot_images(rows, titles, titles=["image", *range(1, 10)]);
@@ -417,6 +494,72 @@ vh.expect("loss of the silent model when it draws / loss with noise", ratio, at_
 # Why do we draw from $\mathcal N(0, I)$ first, and stretch and shift afterwards, instead of drawing from $\mathcal N(\mu,\sigma^2)$ directly?
 # Because of the gradient: the noise has no parameters, so we only need the derivative with respect to $\mu$ and $\sigma$.
 #
+# ## What does the KL do? A film
+#
+# Noise makes wide clouds costly. And what does the KL do to the codes? We take it out first: with $\beta=0$ the loss is only the reconstruction. After two epochs we switch the KL on, $\beta=1$, and film what happens to the codes of 600 test images.
+#
+# **Predict.** How will the map look before the KL is switched on? And what will move first: the positions of the codes, or the widths of the clouds?
+#
+# (`vh.Frames` calls `draw` every 20 training steps and keeps the picture; `vh.as_frame` turns a figure into one; both models share one encoder and one decoder.)
+
+# %%
+def draw(model):
+    """The codes of 600 test images, and the prior as a circle, as one frame of a film."""
+    fig, ax = plt.subplots(figsize=(3.6, 3.8), dpi=70)
+    mean, log_var = model.encode(data.x_test[:600])
+    ax.scatter(*np.transpose(mean), s=4, c=colors)
+    ax.add_patch(plt.Circle((0, 0), 2, fill=False, linestyle="--", linewidth=1.5))
+    ax.set(xlim=(-14, 14), ylim=(-14, 14), aspect="equal")
+    ax.set_title(f"average σ {np.exp(0.5 * log_var).mean():.3f}", family="monospace", fontsize=11)
+    return vh.as_frame(fig)
+
+
+colors = np.array(vh.plots.CLASS_COLORS)[data.y_test[:600]]
+film = vh.Frames(draw, every=20)
+
+# %%
+keras.utils.set_random_seed(settings.seed)
+encoder = vh.mlp_encoder(data.image_shape, latent_dim=2, hidden=(256,))
+decoder = vh.mlp_decoder(data.image_shape, latent_dim=2, hidden=(256,))
+free = vh.VAE(encoder, decoder, beta=0)
+free.compile(keras.optimizers.Adam(1e-3))
+free.fit(data.x_train, epochs=2, batch_size=128, verbose=0)
+before = free.evaluate(data.x_test, verbose=0, return_dict=True)
+
+pulled = vh.VAE(encoder, decoder, beta=1)  # the same networks
+pulled.compile(keras.optimizers.Adam(1e-3))
+pulled.fit(data.x_train, epochs=2, batch_size=128, verbose=0, callbacks=[film])
+after = pulled.evaluate(data.x_test, verbose=0, return_dict=True)
+
+# %%
+import tempfile
+from pathlib import Path
+
+shown = np.unique(np.geomspace(1, len(film.frames), 20).round().astype(int)) - 1  # most happens early
+with tempfile.TemporaryDirectory() as folder:
+    path = vh.save_gif([film.frames[i] for i in shown], Path(folder) / "pull.gif", frame_ms=250)
+    vh.expect("size of the GIF, MB", path.stat().st_size / 1e6, at_most=1, everywhere=True)
+    movie = vh.show_gif(path, alt="the codes contract towards the circle of the prior")
+movie
+
+# %%
+fig, axes = plt.subplots(1, 4, figsize=(11, 3.1))
+for ax, i in zip(axes, shown[np.linspace(0, len(shown) - 1, 4).round().astype(int)]):
+    ax.imshow(film.frames[i])
+    ax.set_title(f"after {20 * i} steps", fontsize=11)
+    ax.set_axis_off()
+
+# %%
+print(f"before: KL {before['kl']:5.1f} nats, reconstruction {before['reconstruction']:.1f}")
+print(f"after:  KL {after['kl']:5.1f} nats, reconstruction {after['reconstruction']:.1f}")
+vh.expect("KL before / after", before["kl"] / after["kl"], at_least=5)
+
+# %% [markdown]
+# **What you see.** The film, and below it four of its pictures. One dot is the code of one test image, in the colour of its digit; the dashed circle has the radius 2, and most of the prior lies inside. At the start, without the KL, the codes form long rays, as in lesson 01, and the clouds are extremely
+# narrow: with no price on it, each image takes a far and exact place. When the KL is switched on, both move at once: the rays contract, and $\sigma$ grows quickly, by a factor of ten or so. Later the clouds become narrower again, while the classes find their places.
+# The KL does not say *which* image goes where. It only makes far and narrow codes expensive, each image by itself.
+
+# %% [markdown]
 # ## A larger network, and the map
 #
 # Now two hidden layers of 512 units, as in many VAE tutorials, and the sums where they belong. Training takes about half a
@@ -520,9 +663,6 @@ vh.plot_images(rows, ["pixel means", "pixels tossed", "test images"]);
 # `.keras` file, which can be loaded without the code of this lesson (only `import vae_helpers` is needed).
 
 # %%
-import tempfile
-from pathlib import Path
-
 with tempfile.TemporaryDirectory() as folder:
     vae.save_weights(Path(folder) / "vae.weights.h5")
     vae.save(Path(folder) / "vae.keras")
@@ -712,14 +852,22 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # are often sharp. But it may leave out whole kinds of images (this course measures neither); it has no encoder; and it gives no
 # number like the ELBO.
 #
-# ## Try it
+# ## Exercise 2.4 · Change it, and explain
 #
-# Lines that end in "as expected" were written for MNIST and for the numbers in the lesson. When you change something, they may say OFF.
+# Here you have no check but your own eyes. (Lines that end in "as expected" were written for MNIST and for the numbers in the lesson. When you change something, they may say OFF.)
 #
-# - Make the noise of the small network four times as wide: in a class like `NoNoise`, return
-#   `mean + 4 * (super().reparameterize(mean, log_var) - mean)`. What will the encoder do about it? Draw its clouds.
-# - Train the larger network as `vh.VAE(encoder, decoder, beta=4)`. Then loss = reconstruction + 4 · KL; so far, beta was 1. What happens to
-#   the two terms, and to the map?
+# **First:** make the noise of the small network four times as wide. In a class like `NoNoise`, return `mean + 4 * (super().reparameterize(mean, log_var) - mean)`, and train it with `train_small`. What will the encoder do about it? Look at the average σ, at the KL, and at the reconstruction.
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# The encoder makes σ about four times as small, so that the noise *after* the stretching is nearly what it was. When we ran it: average σ 0.030 in place of 0.112, and nearly the same reconstruction (153.1 and 153.6 nats). But the KL looks at the small σ, and becomes larger: 8.0 in place of 5.2 nats. Each of the two latents pays about $\log 4=1.4$
+# nats more. So the size of the noise is not a free choice: σ *is* the noise, and the KL must be told the same σ.
+#
+# </details>
+#
+# **Then** one of these:
+#
+# - Train the larger network as `vh.VAE(encoder, decoder, beta=4)`. What happens to the two terms, and to the map?
 # - Draw the manifold of an *autoencoder* with 2 latents on MNIST (lesson 01 shows how), and compare it with the one above.
 # - Replace "mnist" by "fashion_mnist" and run the comparison again. Is the order of the five ways the same?
 #

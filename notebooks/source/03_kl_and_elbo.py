@@ -63,6 +63,12 @@ rng = np.random.default_rng(0)
 #
 # **Predict.** For a fair coin, $p=\frac12$: where is the KL zero? Can it be negative? What happens when you are sure of tails,
 # $q\to0$, but heads do come?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# It is zero at $q=\frac12$ only, where the belief is right. It is never negative: nobody is less surprised on average than the one who knows. And it grows without bound for $q\to0$: an event that you hold for impossible surprises you infinitely when it comes.
+#
+# </details>
 
 # %%
 def kl_coins(p, q):
@@ -151,6 +157,12 @@ for ax in axes:
 # distribution $q$ near it. We do it twice: first we make $\mathrm{KL}(\text{target}\,\|\,q)$ small, then $\mathrm{KL}(q\,\|\,\text{target})$.
 #
 # **Predict.** One of the two answers is a wide hill over both. The other one sits on one hill alone. Which is which?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# $\mathrm{KL}(\text{target}\,\|\,q)$ averages over the target: wherever the target is high, $q$ must not be low, so $q$ covers both hills. $\mathrm{KL}(q\,\|\,\text{target})$ averages over $q$: wherever $q$ is high, the target must not be low, so $q$ stays out of the valley.
+#
+# </details>
 
 # %%
 log_target = np.logaddexp(  # log(eᵃ + eᵇ), without overflow
@@ -293,6 +305,53 @@ vh.expect("formula minus vh.gaussian_kl", abs(exact_kl - package), at_most=1e-5,
 # **More than one latent.** The latents of $q$ are independent of each other, and so are those of the prior. The logarithm of a product
 # is a sum, so the KL of the whole cloud is the **sum** of the KLs of the latents. Not the mean: two equal latents cost twice as much as one.
 #
+# ### Exercise 3.1 · The KL of a batch
+#
+# Write formula (5) for a whole batch with several latents, as a VAE needs it: one number for each image, the sum over its latents. You get `log_var`, not $\sigma$. Use `ops`, so that gradients can pass.
+
+# %%
+def gaussian_kl(mean, log_var):
+    """KL(N(mean, exp(log_var)) ‖ N(0, I)) in nats. mean, log_var: (batch, latent). Returns (batch,)."""
+    ### BEGIN SOLUTION
+    return 0.5 * ops.sum(mean**2 + ops.exp(log_var) - 1 - log_var, axis=-1)
+    ### END SOLUTION
+
+
+vh.check.gaussian_kl(gaussian_kl)
+
+# %% [markdown]
+# From here on the lesson uses `vh.gaussian_kl`. **Target:** for these three clouds with two latents, the numbers printed below. The first cloud is the prior itself.
+
+# %% tags=["nbval-check-output"]
+three_means = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, -2.0]])
+three_log_vars = np.array([[0.0, 0.0], [0.0, -1.0], [1.0, -3.0]])
+print(*(f"{kl + 0:.3f}" for kl in vh.gaussian_kl(three_means, three_log_vars)))
+
+# %% [markdown]
+# ### Exercise 3.2 · Between any two clouds (harder)
+#
+# Now let both sides be clouds: $a$ with mean $\mu_a$ and variance $\sigma_a^2$, and $b$ with $\mu_b$ and $\sigma_b^2$. Derive $\mathrm{KL}(a\,\|\,b)$ as above: which of the five lines change? (Only the averages of $\log p$ do. You need the average of $(z-\mu_b)^2$ over $a$: it is the variance
+# of $a$ plus the squared distance of the means.) Then write it for a batch.
+
+# %%
+def kl_between(mean_a, log_var_a, mean_b, log_var_b):
+    """KL(a ‖ b) of two normal distributions, in nats. All arguments: (batch, latent). Returns (batch,)."""
+    ### BEGIN SOLUTION
+    squares = ops.exp(log_var_a) + (mean_a - mean_b) ** 2  # the average of (z - mean_b)² over a
+    return 0.5 * ops.sum(log_var_b - log_var_a + squares / ops.exp(log_var_b) - 1, axis=-1)
+    ### END SOLUTION
+
+
+vh.check.kl_between(kl_between)
+
+# %% [markdown]
+# **Target:** quadrature knows nothing of formulas. For $a=\mathcal N(1.5,\,0.25)$ and $b=\mathcal N(0,\,4)$ (the second number is the variance), and for the other direction:
+
+# %% tags=["nbval-check-output"]
+log_a, log_b = log_normal(z, 1.5, np.log(0.25)), log_normal(z, 0.0, np.log(4.0))
+print(f"KL(a ‖ b) = {kl_on_grid(log_a, log_b):.3f}   KL(b ‖ a) = {kl_on_grid(log_b, log_a):.3f}")
+
+# %% [markdown]
 # **How fast does Monte Carlo get there?** Each point below is one run with that many draws.
 
 # %%
@@ -496,7 +555,40 @@ vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0,
 # - **all by drawing:** $\log p(x\mid z)+\log p(z)-\log q(z)$, as in the [convolutional VAE tutorial of TensorFlow](https://www.tensorflow.org/tutorials/generative/cvae);
 # - **formula for the KL:** $\log p(x\mid z)-\mathrm{KL}$, as in this course.
 #
-# Both have the ELBO as their average. **Predict.** Which one jumps less from draw to draw? Always?
+# Both have the ELBO as their average.
+#
+# ### Exercise 3.3 · All by drawing
+#
+# Write the first of the two for a batch of images: $\log p(x\mid z)+\log p(z)-\log q(z\mid x)$ at one draw $z$ for each image. The package gives you two functions: `vh.bernoulli_nll(x, logits)` is *minus* $\log p(x\mid z)$, and `vh.gaussian_log_prob(z, mean, log_var)` is the logarithm of a normal density,
+# summed over the latents. (For the prior, the mean is 0.0 and the log-variance 0.0.)
+
+# %%
+def elbo_of_one_draw(x, logits, z, mean, log_var):
+    """log p(x|z) + log p(z) − log q(z|x) in nats. x, logits: images; z, mean, log_var: (batch, latent). Returns (batch,)."""
+    ### BEGIN SOLUTION
+    log_px = -vh.bernoulli_nll(x, logits)
+    log_prior = vh.gaussian_log_prob(z, 0.0, 0.0)
+    return log_px + log_prior - vh.gaussian_log_prob(z, mean, log_var)
+    ### END SOLUTION
+
+
+vh.check.elbo_of_one_draw(elbo_of_one_draw)
+
+# %% [markdown]
+# **Target:** `vh.log_likelihood` with one sample computes it for a model. For an untrained VAE and five digits (your numbers may differ: the parameters are random):
+
+# %%
+untrained = vh.VAE(vh.mlp_encoder(data.image_shape, 2), vh.mlp_decoder(data.image_shape, 2))
+print(np.round(vh.log_likelihood(untrained, data.x_test[:5], samples=1), 1))
+
+# %% [markdown]
+# **Predict.** Which of the two estimates jumps less from draw to draw? Always?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# It depends on $q$. If $q$ is the posterior, then $\log p(x\mid z)+\log p(z)-\log q(z)$ is $\log p(x)$ for every $z$: it does not jump at all, and the other one does. For a poor $q$ the formula usually jumps less, because it does not draw the KL. The next cells measure both.
+#
+# </details>
 
 # %%
 def one_draw_values(mean, log_var, n=100_000):
@@ -586,7 +678,28 @@ vh.expect("formula / drawing, larger of the two", max(formula / drawn), at_most=
 # | **mean** over pixels, **mean** over latents | 1/784 | 1/2 | 392 |
 # | **mean** over pixels, sum over latents | 1/784 | 1 | 784 |
 #
-# All of them are found on the web. Mean in place of sum is one of the most reported errors in VAE code (for example
+# All of them are found on the web.
+#
+# ### Exercise 3.4 · The effective β of any loss
+#
+# Write the rule as a function. `reconstruction` and `kl` say how each term is reduced, "sum" or "mean"; `weight` is a number that multiplies the KL term, such as the "KL weight" of many programs.
+
+# %%
+def effective_beta(pixels, latents, reconstruction, kl, weight):
+    """The weight of the summed KL when the summed reconstruction has weight 1. Returns a number."""
+    ### BEGIN SOLUTION
+    factor_r = 1 / pixels if reconstruction == "mean" else 1
+    factor_k = weight / latents if kl == "mean" else weight
+    return factor_k / factor_r
+    ### END SOLUTION
+
+
+vh.check.effective_beta(effective_beta)
+
+# %% [markdown]
+# **Target:** the last column of the table, with weight 1. And for a loss found on the web, "mean over the pixels of 64 × 64 × 3, plus 0.001 times the sum over 64 latents": $12288\cdot0.001\approx12.3$. It looks small, and is not.
+#
+# Mean in place of sum is one of the most reported errors in VAE code (for example
 # [keras#6015](https://github.com/keras-team/keras/issues/6015), [keras-io#270](https://github.com/keras-team/keras-io/issues/270),
 # [pytorch/examples#290](https://github.com/pytorch/examples/issues/290)).
 #
@@ -708,14 +821,22 @@ size = np.abs(gradient(with_beta, x)).max()
 vh.expect("difference of the gradients / their size", difference / size, at_most=1e-4, everywhere=True)
 
 # %% [markdown]
-# ## Try it
+# ## Exercise 3.5 · Change it, and explain
 #
-# Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.
+# Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
 #
-# - Train the small network with $\beta=10$, as `train(1, 10)`. Predict its KL first. Does it collapse?
+# **First:** train the small network with $\beta=10$, as `train(1, 10)`. Before you run it: will it collapse? Predict its KL from the sentence above, that a nat of KL saves about ten nats of reconstruction.
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# It does not collapse, but the KL falls to about a third: 1.9 nats when we ran it, with a reconstruction of 171.7. Against $R_0\approx206$, these nats save $206-171.7\approx34$ nats, about 18 each: they say roughly which kind of digit it is. The later nats save less. With $\beta=10$ the model keeps only the nats that save more than ten.
+#
+# </details>
+#
+# **Then:**
+#
 # - Give the target with two hills a third hill. What do the covering and the seeking $q$ do now?
 # - In the model with four pixels, make the slopes `a` ten times smaller. What does the posterior become? And the gap? Why?
-# - What is the effective β of "mean over pixels, plus 0.001 times the sum over latents", for images of 64 × 64 × 3? Is it near 1?
 #
 # ## To take away
 #

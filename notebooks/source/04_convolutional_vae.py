@@ -90,9 +90,37 @@ for ax in axes:
 # Two words about size. With **padding** "same", zeros are put around the image, and the map has the size of the image. With "valid", the kernel stays inside, and a 3 × 3 kernel loses one pixel on
 # each side. With **stride** 2, the kernel moves two pixels at a time, and the map is about half as large. For "valid", a side of $n$ pixels becomes $\lfloor(n-k)/s\rfloor+1$, with kernel side $k$ and stride $s$; the brackets mean: round down.
 #
+# ### Exercise 4.1 · Slide the kernel yourself
+#
+# Write a convolution with numpy and two loops: stride 1, padding "valid". The kernel need not be square. It is laid on as it is, without turning it.
+
+# %%
+def convolve(image, kernel):
+    """A feature map. image: (height, width); kernel: (k, m). Returns (height - k + 1, width - m + 1)."""
+    ### BEGIN SOLUTION
+    (height, width), (k, m) = image.shape, kernel.shape
+    result = np.zeros((height - k + 1, width - m + 1))
+    for i in range(height - k + 1):
+        for j in range(width - m + 1):
+            result[i, j] = np.sum(image[i : i + k, j : j + m] * kernel)
+    return result
+    ### END SOLUTION
+
+
+vh.check.convolve(convolve)
+
+# %% [markdown]
+# **Target:** the two maps above, without their outermost pixels (there the padding was "same").
+#
 # How many parameters does such a layer have? Each filter has one kernel for each input channel, and one number to add (the bias). The place does not count: the same kernel is used everywhere.
 #
 # **Predict.** A convolution with 64 filters of 3 × 3 reads 32 channels. How many parameters does it have? How many would a Dense layer have, from 14 × 14 × 32 numbers to 7 × 7 × 64?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# Each filter has 3 · 3 · 32 = 288 numbers and a bias, so 289; 64 of them make 18,496. The Dense layer has one number for each pair: 6,272 · 3,136 and 3,136 biases, nearly 20 million. The next cell asks Keras.
+#
+# </details>
 
 # %% tags=["nbval-check-output"]
 conv = layers.Conv2D(64, 3, strides=2, padding="same")
@@ -131,6 +159,30 @@ for ax, picture, title in zip(axes, (small, kernel, stamped), ("input, 4 × 4", 
 # **What you see.** Three bright numbers on the left become three copies of the kernel on the right, each as bright as its number, twice as far apart. The size: $(4-1)\cdot2+3=9$. With padding "same" the
 # border is cut, so that the output is exactly twice as large.
 #
+# ### Exercise 4.2 · How large, how many?
+#
+# A transposed convolution reads a map of `side` × `side` × `channels`. Compute the side of its output and its number of parameters. The kernel is at least as large as the stride. With padding "same", the output is exactly `stride` times as large; with "valid", think of the stamps: where does the last one begin, and where does it end?
+
+# %%
+def transposed_size(side, channels, filters, kernel, stride, padding):
+    """The side of the output and the number of parameters of a transposed convolution, as two whole numbers."""
+    ### BEGIN SOLUTION
+    output_side = side * stride if padding == "same" else (side - 1) * stride + kernel
+    return output_side, (kernel * kernel * channels + 1) * filters
+    ### END SOLUTION
+
+
+vh.check.transposed_size(transposed_size)
+
+# %% [markdown]
+# **Target:** for 16 filters of 5 × 5, stride 3, padding "valid", on a map of 6 × 6 × 8, Keras says:
+
+# %% tags=["nbval-check-output"]
+layer = layers.Conv2DTranspose(16, 5, strides=3, padding="valid")
+shape = layer(np.zeros((1, 6, 6, 8), "float32")).shape
+print("output:", tuple(shape[1:]), "  parameters:", layer.count_params())
+
+# %% [markdown]
 # ## The network of the TensorFlow tutorial
 #
 # Our first network has the layers of the [official TensorFlow tutorial](https://www.tensorflow.org/tutorials/generative/cvae), with 2 latents.
@@ -180,6 +232,12 @@ vh.expect("without, it moves by", float(ops.norm(plain)), at_most=1e-5, everywhe
 # the last line lets the step size fall along a cosine curve, from its start to 0 at the end of training: large steps at first, small ones for the finish.
 #
 # **Predict.** Which change brings most? (The second cell takes about two minutes.)
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# The larger step, by far: with 0.0001 the model is still on its way after one epoch. Most people guess the batch size. But a larger batch makes fewer steps, and the time saved is smaller than one thinks.
+#
+# </details>
 
 # %%
 def train(model, step_size, batch_size, epochs, cosine=False, **options):
@@ -228,8 +286,8 @@ vh.expect("effect of the schedule in one epoch, nats", cosine - largest, at_leas
 #
 # ## Training, on film
 #
-# Now the real training, five epochs, with step 0.003. We take sixteen test images, and draw their reconstructions many times during the training. `vh.Frames` collects the pictures, and `vh.save_gif` joins them. The training takes
-# about two minutes.
+# Now the real training, five epochs, with step 0.003. We make two films at once: the reconstructions of sixteen test images, and the latent plane, decoded. `vh.Frames` collects the pictures during the training, and `vh.save_gif` joins them. The training takes
+# two to three minutes.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -240,11 +298,18 @@ sixteen = data.x_test[:16]
 def draw(model):
     """The sixteen test images and, below each row, their reconstructions, as one picture."""
     again = model.reconstruct(sixteen)
-    return np.kron(vh.mosaic([sixteen[:8], again[:8], sixteen[8:], again[8:]])[..., 0], np.ones((2, 2)))
+    return vh.mosaic([sixteen[:8], again[:8], sixteen[8:], again[8:]])
 
 
-film = vh.Frames(draw, every=25)
-options = {"cosine": True, "callbacks": [film], "validation_data": data.x_test, "verbose": 2}
+def draw_plane(model):
+    """12 × 12 decoded codes, spaced by the prior, as one picture."""
+    axis = vh.latent_grid(12, "quantile")
+    rows = [model.decode(np.stack([axis, np.full(12, z2)], axis=1)) for z2 in axis[::-1]]
+    return vh.mosaic(rows, gap=0)
+
+
+film, growth = vh.Frames(draw, every=25), vh.Frames(draw_plane, every=25)
+options = {"cosine": True, "callbacks": [film, growth], "validation_data": data.x_test, "verbose": 2}
 history, _ = train(vae, 3e-3, 32, settings.epochs, **options)
 elbo_conv = test_elbo(vae)
 vh.expect("test ELBO, nats per image (the tutorial: -156.5)", elbo_conv, at_least=-153)
@@ -263,28 +328,52 @@ vh.expect("difference of the two formulas", abs(by_drawing.mean() - elbo_conv), 
 import tempfile
 from pathlib import Path
 
-from IPython.display import Image
-
-growing = np.geomspace(1, len(film.frames), 30).round().astype(int)
+growing = np.geomspace(1, len(film.frames), 24).round().astype(int)
 shown = np.unique(growing) - 1
-frames = [film.frames[i] for i in shown]
-with tempfile.TemporaryDirectory() as folder:
-    path = vh.save_gif(frames, Path(folder) / "training.gif", frame_ms=200)
-    gif = path.read_bytes()
-vh.expect("size of the GIF, MB", len(gif) / 1e6, at_most=1, everywhere=True)
-Image(gif, format="gif")
+
+
+def movie(frames, name, scale, alt):
+    """The chosen frames as a GIF in the notebook, in 16 grey levels, which keeps it small."""
+    small = [np.round(15 * frames[i]) / 15 for i in shown]
+    with tempfile.TemporaryDirectory() as folder:
+        path = vh.save_gif(small, Path(folder) / f"{name}.gif", frame_ms=200)
+        vh.expect(f"size of {name}.gif, MB", path.stat().st_size / 1e6, at_most=1, everywhere=True)
+        return vh.show_gif(path, scale, alt)
+
+
+movie(film.frames, "reconstructions", 2, "sixteen digits and their reconstructions, which become clearer")
 
 # %%
 chosen = shown[np.linspace(0, len(shown) - 1, 6).round().astype(int)]
-fig, axes = plt.subplots(2, 3, figsize=(9, 4))
-for ax, i in zip(axes.flat, chosen):
-    ax.imshow(film.frames[i], cmap="gray", vmin=0, vmax=1)
-    ax.set_title(f"after {25 * i} steps", fontsize=10)
-    ax.set_axis_off()
+
+
+def contact_sheet(frames, size):
+    _, axes = plt.subplots(2, 3, figsize=size)
+    for ax, i in zip(axes.flat, chosen):
+        ax.imshow(frames[i], cmap="gray", vmin=0, vmax=1)
+        ax.set_title(f"after {25 * i} steps", fontsize=10)
+        ax.set_axis_off()
+
+
+contact_sheet(film.frames, (9, 4))
 
 # %% [markdown]
-# **What you see.** The film (it plays in Jupyter and Colab; an exported page may show only its name), and below it six of its pictures. In each picture, the first and third row are the test images, and below each stands its reconstruction. It begins as flat grey. Soon all reconstructions
+# **What you see.** The film, and below it six of its pictures. In each picture, the first and third row are the test images, and below each stands its reconstruction. It begins as flat grey. Soon all reconstructions
 # are nearly the same blur. Then they part, and become sharper for the rest of the training. Some stay wrong to the end: a 4 that looks like a 9, a 5 that looks like an 8.
+#
+# Now the second film: the whole plane, spaced by the quantiles of the prior.
+#
+# **Predict.** Where will the first clear digits appear: in the middle, or at the border? Which digit will be first?
+
+# %% tags=["picture-manifold"]
+movie(growth.frames, "manifold", 1, "the latent plane: one blur divides into the ten digits")
+
+# %%
+contact_sheet(growth.frames, (8, 5.6))
+
+# %% [markdown]
+# **What you see.** At first the whole plane is one blur: the mean of all digits, which does not depend on the code. Then the plane divides like a map of countries: first into two or three kinds, round and upright, then into more. The borders move for a while; at the end only the strokes become sharper. In the stored run, the
+# first clear digits stand at the border: round zeros on one side and ones on the other. The middle, where everything overlaps, is decided last.
 
 # %%
 vh.plot_history(history);
@@ -364,7 +453,42 @@ ax.legend();
 # %% [markdown]
 # **What you see.** For a black pixel, $x=0$, the cost can go down to 0. For a grey pixel it cannot: the best answer is $p=x$, and what remains there is $-x\log x-(1-x)\log(1-x)$, the **entropy** of a coin with the probability $x$: its average surprise, for somebody who knows $x$. Summed over the pixels of an image, it is a floor for grey pixels.
 #
+# ### Exercise 4.3 · Toss the coins
+#
+# Write the stochastic binarization: each pixel becomes 1 with its grey value as the probability, and 0 otherwise. Each pixel of each image gets a coin of its own, at every call. `rng.random(shape)` gives random numbers between 0 and 1.
+
+# %%
+def binarize(grey, rng):
+    """Coins for grey pixels. grey: images in [0, 1]; rng: a numpy generator. Returns 0 and 1, in the same shape."""
+    ### BEGIN SOLUTION
+    return (rng.random(grey.shape) < grey).astype("float32")
+    ### END SOLUTION
+
+
+vh.check.binarize(binarize)
+
+# %% [markdown]
+# **Target:** the last row of the next picture. From here on the lesson uses the package's coins, `binarize="stochastic"`.
+
+# %%
+grey = vh.load_images("mnist").x_test
+versions = {
+    "grey": grey,
+    "threshold": data.x_test,
+    "stochastic": vh.load_images("mnist", binarize="stochastic").x_test,
+}
+vh.plot_images([x[:8] for x in versions.values()], list(versions));
+
+# %% [markdown]
+# **What you see.** The same digits, three times. Grey pixels stand at the edges of the strokes. The threshold makes the edges hard; the coins make them rough.
+#
 # **Predict.** We evaluate the *same* trained model on the *same* 10,000 test digits, prepared in the three ways. Which loss is smallest?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# That of the thresholded digits: the model was trained on them, and they contain no coins. The other two are close to each other, because the formula is linear in the pixel: on average, a coin costs what its grey value costs.
+#
+# </details>
 
 # %%
 def entropy(pixels):
@@ -372,13 +496,6 @@ def entropy(pixels):
     p = pixels.astype("float64").clip(1e-12, 1 - 1e-12)
     return -np.sum(p * np.log(p) + (1 - p) * np.log(1 - p), axis=(1, 2, 3)).mean()
 
-
-grey = vh.load_images("mnist").x_test
-versions = {
-    "threshold": data.x_test,
-    "stochastic": vh.load_images("mnist", binarize="stochastic").x_test,
-    "grey": grey,
-}
 
 # %%
 losses = {}
@@ -389,6 +506,7 @@ for name, loss in losses.items():
 print(f"entropy of the grey pixels: {entropy(grey):.1f} nats per image")
 spread = max(losses.values()) - min(losses.values())
 vh.expect("spread of the three losses, nats", spread, at_least=4)
+vh.expect("thresholded minus smallest loss", losses["threshold"] - min(losses.values()), at_most=0)
 vh.expect("entropy of the grey pixels", entropy(grey), at_least=30)
 
 # %% [markdown]
@@ -467,13 +585,44 @@ for network in (encoder, decoder):
 # %% [markdown]
 # **What you see.** Each layer with its output shape. The third transposed convolution, with "valid" padding, gives $(14-1)\cdot2+3=29$ pixels a side, and the last layer trims them to 28.
 #
-# ## Try it
+# ## Walk through it yourself
 #
-# Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.
+# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys: the map of codes on one side, the decoded image of the point under your hand on the other. Run the cell. The page needs no kernel and no network. The file that it saves is the whole page: open it in a browser, or send it to a friend.
+
+# %% tags=["live"]
+explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
+print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")).name, "in the folder", settings.saved("").as_posix())
+vh.expect("largest error of the page's pictures, mean over pixels", explorer.worst_error, at_most=0.1)
+explorer
+
+# %%
+mean, _ = vae.encode(data.x_test)
+fig, axes = plt.subplots(1, 2, figsize=(11, 5))
+vh.plot_latent_scatter(mean, data.y_test, data.class_names, limit=3, ax=axes[0])
+axes[0].legend_.remove()
+axes[0].set_title("the dots")
+vh.plot_manifold(vae, n=settings.grid, limit=3, ax=axes[1])
+axes[1].set_title("the pictures behind them");
+
+# %% [markdown]
+# **What you see.** Where you run the cell: the explorer. Where a page cannot run programs (on GitHub, for example): the same content without motion, in the figure below it. On the left the code of each test image, on the right what the decoder draws at these places.
 #
-# - Move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Train both kinds of network on `x` for one epoch, with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(x, batch_size=32)`, and reorder `x_test` in the same way. Which one suffers?
-# - Give the tutorial's network 10 latents. How much does the test ELBO gain? Which term changes most?
-# - What are the output shape and the number of parameters of a transposed convolution with 16 filters of 5 × 5, stride 3, padding "valid", on a 6 × 6 × 8 map? Compute first, then ask Keras.
+# Try this: find the way from a 3 to an 8 that stays clear longest. Pin two points, and play the walk between them. Press *Surprise me* ten times: how many of the ten draws from the prior would you accept as digits?
+#
+# ## Exercise 4.4 · Change it, and explain
+#
+# Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
+#
+# **First:** move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Train the tutorial's network and the small MLP on `x` for one epoch, with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(x, batch_size=32)`, and reorder `x_test` in the same
+# way. Before you run it: which of the two suffers, and why?
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# The convolutional network. When we ran it, its test loss rose from 159.3 to 165.1; that of the MLP did not change beyond noise (161.6 and 161.4). To a Dense layer the order of the pixels means nothing. A convolution believes that neighbours belong together, and in the moved images they do not. So the convolutions *do* use the order of the pixels. They only have little to gain on these digits.
+#
+# </details>
+#
+# **Then:** give the tutorial's network 10 latents. How much does the test ELBO gain? Which term changes most?
 #
 # ## To take away
 #

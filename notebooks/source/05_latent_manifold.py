@@ -83,7 +83,33 @@ for spacing in ("linear", "quantile"):
     print(f"{spacing:9s}", *(f"{z + 0:5.2f}" for z in vh.latent_grid(5, spacing, limit=3).round(2)))
 
 # %% [markdown]
+# To decode a plane, we need the list of all codes, in the order in which a picture is filled.
+#
+# ### Exercise 5.1 · The codes of a picture
+#
+# You get the positions along one axis, rising, for example `[-2, 0, 2]`. Return the codes of all n · n tiles as a list, row by row, from the top left to the bottom right. The first latent runs to the right. The second runs *upward*, as in every plot of this course, but row 0 of a picture is its *top*. (`np.meshgrid` and `np.stack` help.)
+
+# %%
+def grid_codes(values):
+    """Codes for a picture of n × n tiles. values: (n,), rising. Returns (n·n, 2)."""
+    ### BEGIN SOLUTION
+    first, second = np.meshgrid(values, values[::-1])  # row 0 has the largest second latent
+    return np.stack([first, second], axis=-1).reshape(-1, 2)
+    ### END SOLUTION
+
+
+vh.check.grid_codes(grid_codes)
+
+# %% [markdown]
+# **Target:** `plt.plot(*grid_codes(values).T)` would draw lines from left to right, the first one at the top. The picture in the middle of the next figure is made in this order, by `vh.plot_manifold`.
+#
 # **Predict.** Which classes will the quantile picture hide? Which will the linear picture make look more common than they are?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# The quantile picture hides what lies outside the middle 90 % of a latent: the classes at the rim of the map. The linear picture gives the rim as much room as the middle, so exactly these classes look more common than they are.
+#
+# </details>
 
 # %%
 mean, log_var = (np.array(part) for part in vae.encode(data.x_test))
@@ -113,6 +139,12 @@ vh.expect("share outside, all classes (prior: 0.19)", outside.mean(), at_least=0
 # from the prior.
 #
 # **Predict.** The KL of each image pulls its cloud towards the prior. Will the mixture of the clouds be the prior?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# No. The KL acts on each cloud by itself, and it is balanced against the reconstruction. The mixture comes near the prior, but with ridges where classes crowd and pale seams. Only if the mismatch cost more than it saves would it vanish.
+#
+# </details>
 
 # %%
 clouds = np.array(vae.reparameterize(mean, log_var))
@@ -182,13 +214,8 @@ vh.expect("largest distance from a prior draw inside to a code", distances[insid
 # To walk from image A to image B, encode both and decode the codes between them. In a plane, the straight line is the natural way:
 
 # %%
-def line(start, end, steps=10):
-    t = np.linspace(0, 1, steps)[:, None]
-    return (1 - t) * start + t * end
-
-
 first, second = (mean[data.y_test == c][0] for c in (1, 0))
-vh.plot_images(vae.decode(line(first, second)), title="a straight line from a 1 to a 0");
+vh.plot_images(vae.decode(vh.straight_line(first, second)), title="a straight line from a 1 to a 0");
 
 # %% [markdown]
 # **What you see.** The one becomes other digits on its way, whatever lies on the line. Each step is small, so neighbours in the row are alike.
@@ -198,21 +225,48 @@ vh.plot_images(vae.decode(line(first, second)), title="a straight line from a 1 
 #
 # $$u(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{a}{\|a\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{b}{\|b\|},\qquad z(t)=\big((1-t)\,\|a\|+t\,\|b\|\big)\,u(t)$$
 #
-# **Predict.** By how much does the straight line shorten the code at its middle: in 2 dimensions, in 20, in 200?
+# ### Exercise 5.2 · The great circle
+#
+# Write it. Find $\theta$ by the scalar product of the two directions: $\cos\theta=\frac{a\cdot b}{\|a\|\,\|b\|}$. Take care of one case: where both directions are equal, $\theta=0$, and the formula divides 0 by 0; there the straight line is right. (`np.linalg.norm` gives a length, `np.arccos` an angle.)
 
 # %%
-def great_circle(start, end, steps=10):
+def great_circle(start, end, steps):
+    """Points that turn evenly from start to end. start, end: (latent,). Returns (steps, latent)."""
+    ### BEGIN SOLUTION
     t = np.linspace(0, 1, steps)[:, None]
     length_start, length_end = np.linalg.norm(start), np.linalg.norm(end)
     angle = np.arccos(np.clip(start @ end / (length_start * length_end), -1, 1))
-    turned = np.sin((1 - t) * angle) * start / length_start + np.sin(t * angle) * end / length_end
-    return ((1 - t) * length_start + t * length_end) * turned / np.sin(angle)
+    if angle < 1e-6:
+        return (1 - t) * start + t * end
+    direction = np.sin((1 - t) * angle) * start / length_start + np.sin(t * angle) * end / length_end
+    return ((1 - t) * length_start + t * length_end) * direction / np.sin(angle)
+    ### END SOLUTION
 
 
+vh.check.great_circle(great_circle)
+
+# %% [markdown]
+# From here on the lesson uses `vh.great_circle`. **Target:** both ways from $(2, 0)$ to $(-0.5, 1)$, in five points:
+
+# %%
+fig, ax = plt.subplots(figsize=(6, 3))
+for way, style in ((vh.straight_line, "o-"), (vh.great_circle, "s--")):
+    points = way(np.array([2.0, 0.0]), np.array([-0.5, 1.0]), 5)
+    ax.plot(*points.T, style, label=way.__name__.replace("_", " "))
+ax.plot(0, 0, "k+", markersize=12)
+ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", ylim=(-0.3, 1.7), title="Turn evenly, and change the length evenly")
+ax.legend();
+
+# %% [markdown]
+# **What you see.** The straight line passes near the middle (the cross). The great circle goes around it, in equal angles.
+#
+# **Predict.** By how much does the straight line shorten the code at its middle: in 2 dimensions, in 20, in 200?
+
+# %%
 fig, ax = plt.subplots(figsize=(7.5, 3.4))
 for d, color in ((2, "C2"), (20, "C0"), (200, "C1")):
     pairs = rng.normal(size=(500, 2, d))
-    for way, style in ((line, "-"), (great_circle, "--")):
+    for way, style in ((vh.straight_line, "-"), (vh.great_circle, "--")):
         norms = np.mean([np.linalg.norm(way(a, b, 21), axis=1) for a, b in pairs], axis=0)
         label = f"{d} latents, {way.__name__.replace('_', ' ')}"
         ax.plot(np.linspace(0, 1, 21), norms / np.sqrt(d), style, color=color, label=label)
@@ -252,7 +306,7 @@ draws = rng.normal(size=(2, 20))
 ends = {"images": images, "prior draws": draws}
 rows, titles = [], []
 for name, (start, end) in ends.items():
-    for way, label in ((line, "line"), (great_circle, "circle")):
+    for way, label in ((vh.straight_line, "line"), (vh.great_circle, "circle")):
         z = way(start, end)
         rows.append(vae_20.decode(z))
         titles.append(f"{name}, {label}")
@@ -267,6 +321,23 @@ vh.plot_images(rows, titles);
 # ### Which latents are used?
 #
 # The model has 20 latents. Does it use them all? Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**, which means that its mean has a variance above 0.01 over the images (the threshold of Burda and others, 2016).
+#
+# ### Exercise 5.3 · Which latents are active?
+#
+# Write the second measure. You get the means of many images; say for each latent whether it is active.
+
+# %%
+def active_latents(mean, threshold):
+    """Which latents are active. mean: (images, latent). Returns True or False for each latent, (latent,)."""
+    ### BEGIN SOLUTION
+    return mean.var(axis=0) > threshold
+    ### END SOLUTION
+
+
+vh.check.active_latents(active_latents)
+
+# %% [markdown]
+# From here on the lesson uses `vh.active_units`. **Target:** `active_latents(mean_20, 0.01).sum()` is the number in the title of the next figure.
 
 # %%
 kl = vh.kl_per_dimension(vae_20, data.x_test)
@@ -370,6 +441,12 @@ vh.plot_images(rows, titles=columns);
 # The difference between the average code of one class and that of another is a direction. Add it to the code of an image of the second class. Does it become an image of the first?
 #
 # **Predict.** We add "average 9 minus average 4" to ten different fours. How many become nines? And what will the same direction do to a *zero*?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# Most fours become nines, as the count below shows. To a zero the same direction does something without a name: it was measured between fours and nines, and says nothing about zeros.
+#
+# </details>
 
 # %%
 labels_train = data.y_train[:20_000]
@@ -422,16 +499,14 @@ vh.expect("fours that become nines", after, at_least=0.6)
 import tempfile
 from pathlib import Path
 
-from IPython.display import Image
-
 angles = np.linspace(0, 2 * np.pi, 60, endpoint=False)
 loop = 1.2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 walk = vae.decode(loop)
-frames = np.kron(walk[..., 0], np.ones((1, 5, 5)))  # each pixel five times as large
 with tempfile.TemporaryDirectory() as folder:
-    gif = vh.save_gif(frames, Path(folder) / "walk.gif", frame_ms=100, last_ms=100).read_bytes()
-vh.expect("size of the GIF, MB", len(gif) / 1e6, at_most=1, everywhere=True)
-Image(gif, format="gif")
+    path = vh.save_gif(walk, Path(folder) / "walk.gif", frame_ms=100, last_ms=100)  # no pause: it has no end
+    vh.expect("size of the GIF, MB", path.stat().st_size / 1e6, at_most=1, everywhere=True)
+    film = vh.show_gif(path, scale=6, alt="one digit becomes the next, along a closed loop")
+film
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), width_ratios=[1, 1.4])
@@ -443,13 +518,50 @@ vh.plot_images(walk[::3], columns=5, ax=axes[1])
 axes[1].set_title("every third picture of the walk, row by row");
 
 # %% [markdown]
-# **What you see.** The film (it plays in Jupyter and Colab; an exported page may show only its name), and below it the same without motion: the way on the map (the dot is the start; the walk goes counter-clockwise), and every third picture. The walk passes through the regions that the map shows, one after the other, and comes back to its start without a jump.
+# **What you see.** The film, and below it the same without motion: the way on the map (the dot is the start; the walk goes counter-clockwise), and every third picture. The walk passes through the regions that the map shows, one after the other, and comes back to its start without a jump.
 #
-# ## Try it
+# ## Now you
 #
-# Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.
+# The page of lesson 04, once more: now you know what to look for. Find the seams between the classes. Walk around the middle, as the film did. Look for a place far from all dots, and see what the decoder draws there.
+
+# %% tags=["live"]
+explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
+print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")).name)
+explorer
+
+# %% [markdown]
+# **What you see.** Where you run the cell: the explorer. Its content without motion is the first figure of this lesson: the dots on its left, and the pictures behind them in its middle. For the model with 20 latents, the page shows a plane of your choice:
+
+# %% tags=["live"]
+vh.latent_explorer(vae_20, data.x_test, data.y_test, data.class_names, plane="pca")
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(11, 5))
+vh.plot_latent_scatter(pca.transform(mean_20), data.y_test, data.class_names, limit=4, ax=axes[0])
+axes[0].legend_.remove()
+axes[0].set(title="20 latents: the dots in the plane of PCA", xlabel="first direction", ylabel="second direction")
+across, up = np.meshgrid(np.linspace(-4, 4, 12), np.linspace(4, -4, 12))
+plane = pca.inverse_transform(np.stack([across.ravel(), up.ravel()], axis=1))
+vh.plot_images(vae_20.decode(plane), columns=12, ax=axes[1])
+axes[1].set_title("what the decoder draws in this plane");
+
+# %% [markdown]
+# **What you see.** The plane through the middle of the codes along their first two principal directions. The dots are *shadows*: most codes lie in front of the plane or behind it. So the picture at a dot's place is not the picture of its image; and most pictures of the plane are blurred mixtures, because in this plane hardly any code lies.
 #
-# - Change the radius of the loop to 0.3, and to 3. What do you see less of, and why?
+# ## Exercise 5.4 · Change it, and explain
+#
+# Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
+#
+# **First:** change the radius of the loop from 1.2 to 0.3, and to 3. What do you see less of, and why?
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# With 0.3 the walk stays in the middle, where most classes meet: many of its pictures are blends, and the digits at the rim never appear. With 3 it goes where the prior hardly ever draws: the pictures are clear, but only the classes at the rim appear, each for a long time. A clear picture and a likely code are two different things.
+#
+# </details>
+#
+# **Then:**
+#
 # - Walk between ten other pairs of prior draws. Can you find one where the two paths differ clearly in their middle?
 # - Do arithmetic with "3 minus 8", and with classes that are far apart, "1 minus 0". When does it work?
 #

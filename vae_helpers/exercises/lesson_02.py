@@ -1,0 +1,358 @@
+"""The checks of lesson 02: the sampling step, the likelihood of coins, one training step."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from vae_helpers import losses
+from vae_helpers.exercises.report import exercise, numbers, pair, tensors
+from vae_helpers.models import VAE
+from vae_helpers.networks import mlp_decoder, mlp_encoder
+
+
+@exercise
+def reparameterize(report):
+    """Exercise 2.1. function(mean, log_var, seed): (batch, latent) each → one draw per row from N(mean, exp(log_var)).
+
+    seed: an integer, or a keras.random.SeedGenerator, which gives other noise at each call.
+    """
+    mean, log_var = tensors(np.tile([1.0, -2.0, 0.0], (6, 1)), np.tile(np.log([4.0, 0.25, 1.0]), (6, 1)))
+    _same_number_of_rows(report, mean, log_var)
+    many, wide = ops.repeat(mean, 1000, axis=0), ops.repeat(log_var, 1000, axis=0)
+    generator = keras.random.SeedGenerator(1)
+    draws, again = report.array(many, wide, generator), report.array(many, wide, generator)
+    shape = f"shape {tuple(mean.shape)}, as it should be"
+    noise = draws - np.asarray(many)
+    if not np.isfinite(draws).all():
+        root = np.isclose(noise[:, 0].std(), np.sqrt(np.log(4)), rtol=0.08)
+        why = "\nlog_var is a logarithm, and may be negative: take its exponential, not its root." if root else ""
+        report.wrong("some draws are not finite (NaN or infinity)." + why)
+    _check_spread(report, noise, shape)
+    if np.allclose(noise[:, 0] / 2, noise[:, 2], atol=1e-4):
+        report.wrong(f"{shape}\nall latents of a row get the same noise: each number needs its own.")
+    if np.allclose(draws, again):
+        report.wrong(f"{shape}\ntwo calls with one SeedGenerator give the same noise. Pass `seed` on as you got "
+                     "it: a fixed integer gives the same noise at every call.")  # fmt: skip
+    if not np.allclose(report.array(many, wide, 3), report.array(many, wide, 3)):
+        report.wrong(f"{shape}\nyou do not use `seed`: with the same integer the draws must be the same.")
+    if abs(_kurtosis(noise[:, 2]) - 3) > 0.5:
+        report.wrong(f"{shape}\nmean and spread are right, but the noise is not from a normal distribution.")
+    _check_gradients(report, mean, log_var, shape)
+    _check_unknown_rows(report, shape)
+    return "shape, mean, spread, fresh noise for every row and every call, gradients to mean and log_var."
+
+
+def _same_number_of_rows(report, mean, log_var):
+    one = report.array(mean[:1], log_var[:1], 0)
+    if one.ndim == 2 and len(one) > 1:
+        report.wrong(f"for one row of `mean` you return {len(one)} rows: your noise has a fixed batch size.\n"
+                     "The last batch of an epoch may be smaller; take the shape from `mean`.")  # fmt: skip
+    six = report.array(mean, log_var, 0)
+    if six.shape != tuple(mean.shape):
+        report.wrong(f"the result has shape {six.shape}; it should be that of `mean`, {tuple(mean.shape)}.")
+
+
+# Standard deviations that come out for the log-variances log 4, log 0.25 and 0, and what was done there.
+_SPREADS = [
+    ([4, 0.25, 1], "exp(log_var) is the variance. The standard deviation is its square root."),
+    ([16, 0.0625, 1], "this is the variance squared. The standard deviation is the square root of the variance."),
+    (np.sqrt(np.abs(np.log([4, 0.25, 1]))), "you take the root of log_var; log_var is a logarithm."),
+    (np.log1p([4, 0.25, 1]), "this is softplus(log_var); log_var is the logarithm of the variance."),
+    (np.exp(np.abs(np.log([2, 0.5, 1]))), "log_var may be negative; do not take its absolute value."),
+    (np.abs(np.log([4, 0.25, 1])), "you multiply the noise by log_var itself, the logarithm of the variance."),
+    (np.abs(np.log([2, 0.5, 1])), "you multiply the noise by half of log_var: take its exponential."),
+    ([1, 1, 1], "you add the noise as it is: it must be stretched by the standard deviation."),
+    ([0.5, 2, 1], "the sign in the exponent is wrong: a larger log_var means a wider cloud."),
+    ([0, 0, 0], "there is no noise: you return `mean` itself."),
+]
+
+
+# Where the samples lie, when `mean` was subtracted, and what was done there.
+_SHIFTS = [
+    ([-1, 2, 0], "`mean` is missing: add it to the noise."),
+    ([1, -2, 0], "`mean` is there twice."),
+    ([-2, 4, 0], "you subtract `mean`; add it."),
+    ([1, 1, 0], "you stretch the mean as well: the standard deviation multiplies the noise only."),
+    ([3, 1.5, 0], "you stretch the mean as well: the standard deviation multiplies the noise only."),
+    (np.log([4, 0.25, 1]) - [1, -2, 0], "`mean` and `log_var` are swapped."),
+    ([2, 0.5, 1], "the noise has the mean 1 in place of 0."),
+    (np.array([2, 0.5, 1]) / 2, "the noise has the mean ½: use a normal distribution, not a uniform one."),
+]
+
+
+def _kurtosis(values):
+    """3 for a normal distribution, 1.8 for a uniform one."""
+    return np.mean(((values - values.mean()) / (values.std() + 1e-12)) ** 4)
+
+
+def _check_spread(report, noise, shape):
+    """noise: (6000, 3), drawn for the log-variances log 4, log 0.25 and 0, after the mean was subtracted."""
+    found, right, shift = noise.std(0), np.array([2, 0.5, 1]), noise.mean(0)
+    if np.allclose(noise[:, 2], 1, atol=1e-3) and np.ptp(noise[:, 0]) > 0:
+        report.wrong(f"{shape}\nthe noise stands inside of the exponential; it should be multiplied by the result of it.")
+    if (noise >= 0).all() and np.ptp(noise) > 0:
+        report.wrong(f"{shape}\nthe noise is never negative; use a normal distribution, not a uniform one.")
+    if np.ptp(noise, axis=0).max() < 1e-5 and np.abs(noise).max() > 1e-5:
+        report.wrong(f"{shape}\nevery row gets the same noise: each image needs its own.")
+    if np.abs(shift).max() > 0.3:
+        why = next((text for values, text in _SHIFTS if np.allclose(shift, values, atol=0.15)), "")
+        report.wrong(f"{shape}\nthe mean of your samples is off by {pair(shift)}; it should be `mean`."
+                     + (f"\n{why}" if why else ""))  # fmt: skip
+    if np.allclose(found, right, rtol=0.08):
+        return
+    text = next((text for values, text in _SPREADS if np.allclose(found, values, rtol=0.08, atol=0.02)), "")
+    if not text and np.isclose(_kurtosis(noise[:, 0]), 1.8, atol=0.2):
+        text = "the noise is uniform; it should be normal, with standard deviation 1."
+    first = int(np.argmin(np.isclose(found, right, rtol=0.08)))
+    name = ["log 4", "log 0.25", "0"][first]
+    report.wrong(f"{shape}\nthe spread is wrong: for log_var = {name} your samples have standard deviation "
+                 f"{found[first]:.2f}, it should be {right[first]:.2f}." + (f"\n{text}" if text else ""))  # fmt: skip
+
+
+def _check_gradients(report, mean, log_var, shape):
+    with tf.GradientTape() as tape:
+        tape.watch([mean, log_var])
+        total = ops.sum(ops.convert_to_tensor(report.call(mean, log_var, 0)))
+    for name, gradient in zip(("mean", "log_var"), tape.gradient(total, [mean, log_var])):
+        if gradient is None:
+            report.wrong(f"{shape}\nthe values are right, but no gradient reaches `{name}`: "
+                         "compute with keras.ops; numpy functions cut the connection.")  # fmt: skip
+
+
+def _check_unknown_rows(report, shape):
+    """In a compiled training step the number of rows is not known when the function is read."""
+    spec = tf.TensorSpec([None, 3], "float32")
+    try:
+        tf.function(report.function, autograph=False).get_concrete_function(spec, spec, 0)
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        report.wrong(f"{shape}\nthe values are right, but a compiled training step cannot use the function, because "
+                     "there the number of rows is not yet known: mean.shape[0] is None. Use ops.shape(mean).\n"
+                     f"Python says: {said}")  # fmt: skip
+
+
+def _sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def _nll_of(x, p):
+    return -(x * np.log(p) + (1 - x) * np.log(1 - p))
+
+
+@exercise
+def bernoulli_nll(report):
+    """Exercise 2.2. function(x, logits): (batch, height, width, 1) each → −log p(x) in nats of each image, (batch,)."""
+    x, logits = (numbers(5, 3, 4, 1, seed=0) > 0).astype("float32"), 2 * numbers(5, 3, 4, 1, seed=1)
+    logits[0] = 0.1 + 0.8 / (1 + np.exp(logits[0]))  # could be probabilities: no NaN in logarithms, so they can be told
+    moderate = tensors(x, logits)
+    pixels, each = (1, 2, 3), "one number for each of the 5 images."
+
+    def right(x, a):
+        return np.logaddexp(0, np.where(x == 1, -a, a)).sum(pixels)
+
+    mistakes = [
+        ("you take the mean over the pixels; the surprises of the pixels add up: take the sum.",
+         lambda x, a: right(x, a) / x[0].size),
+        ("you sum over the images as well: it should be " + each, lambda x, a: right(x, a).sum()),
+        ("you take the mean over the batch already: it should be " + each, lambda x, a: right(x, a).mean()),
+        ("you take the mean over pixels and batch: it should be the sum over pixels, " + each,
+         lambda x, a: right(x, a).mean() / x[0].size),
+        ("the sign is wrong: this is the log-probability; the surprise is minus that.", lambda x, a: -right(x, a)),
+        ("the sigmoid is applied twice: logits → probability is one sigmoid.",
+         lambda x, a: np.logaddexp(0, np.where(x == 1, -_sigmoid(a), _sigmoid(a))).sum(pixels)),
+        ("there is no sigmoid: you use the logits as if they were probabilities.",
+         lambda x, a: _nll_of(x, a).sum(pixels)),
+        ("there is no sigmoid: you use the logits as if they were probabilities (cut off at 0 and 1).",
+         lambda x, a: _nll_of(x, a.astype("float32").clip(1e-7, 1 - 1e-7)).sum(pixels)),
+        ("there is no sigmoid: you use the logits as if they were probabilities (cut off at 0 and 1).",
+         lambda x, a: _nll_of(x, a.clip(1e-7, 1 - 1e-7)).sum(pixels)),
+        ("`x` and `logits` are swapped: the images come first.",
+         lambda x, a: (np.logaddexp(0, x) - x * a).sum(pixels)),
+        ("the sign of the product x · logits is wrong.", lambda x, a: (np.logaddexp(0, a) + x * a).sum(pixels)),
+        ("only the product x · logits is there: black pixels have a surprise too, and no surprise is negative.",
+         lambda x, a: (-x * a).sum(pixels)),
+        ("only the product x · logits is there: black pixels have a surprise too, and no surprise is negative.",
+         lambda x, a: (x * a).sum(pixels)),
+        ("these are the surprises of all pixels; add them up for each image.",
+         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a))),
+        ("you do not sum over the channel axis; images have three axes: height, width and channel.",
+         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum((1, 2))),
+        ("this is the absolute difference; a likelihood of coins is asked for.",
+         lambda x, a: np.abs(x - _sigmoid(a)).sum(pixels)),
+        ("this is in powers of 10; nats need the natural logarithm.", lambda x, a: right(x, a) / np.log(10)),
+        ("black and white are swapped: x = 1 should be likely where the logit is large.",
+         lambda x, a: right(1 - x, a)),
+        ("you count the white pixels only; a black pixel has a surprise too.",
+         lambda x, a: (right(x, a)[:, None, None, None] * 0 + x * np.logaddexp(0, -a)).sum(pixels)),
+        ("you count the black pixels only; a white pixel has a surprise too.",
+         lambda x, a: ((1 - x) * np.logaddexp(0, a)).sum(pixels)),
+        ("you sum over axis 0, the images; sum over the pixels of each image: axes 1, 2 and 3.",
+         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum(0)),
+        ("you sum over one axis of the pixels only; images have three: height, width and channel.",
+         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum(1)),
+        ("you reduce the channel axis only; images have three: height, width and channel.",
+         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum(-1)),
+        ("this is the squared error; a likelihood of coins is asked for.",
+         lambda x, a: ((x - _sigmoid(a)) ** 2).sum(pixels)),
+        ("this is the probability of the image without a logarithm, or not its logarithm.",
+         lambda x, a: np.exp(-right(x, a))),
+        ("this is in bits; nats need the natural logarithm.", lambda x, a: right(x, a) / np.log(2)),
+    ]  # fmt: skip
+    report.compare([moderate], right, mistakes, each)
+    _check_large_logits(report, right)
+    x, logits = moderate
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        total = ops.sum(ops.convert_to_tensor(report.call(x, logits)))
+    if tape.gradient(total, logits) is None:
+        report.wrong("the values are right, but no gradient reaches the logits: "
+                     "compute with keras.ops; numpy functions cut the connection.")  # fmt: skip
+    return "values, one number for each image, finite for logits of ±200, gradient to the logits."
+
+
+def _check_large_logits(report, right):
+    x = np.array([1.0, 0.0, 1.0, 0.0]).reshape(4, 1, 1, 1)
+    logits = np.array([200.0, -200.0, -200.0, 200.0]).reshape(4, 1, 1, 1)
+    found, expected = report.array(*tensors(x, logits)), right(x, logits)
+    ok = "the values for moderate logits are right, but "
+    if not np.isfinite(found).all():
+        report.wrong(ok + "for logits of ±200 the result is not finite: in float32 the sigmoid is then exactly "
+                     "0 or 1, and you take the logarithm of 0. Find a form that needs no probability.")  # fmt: skip
+    if not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
+        report.wrong(ok + f"a surprise of 200 nats comes out as {found[2:].min():.1f}: you cut the probability "
+                     "off before the logarithm. Then the loss is wrong, and has no slope. Find a form without a cut.")  # fmt: skip
+
+
+def _small_vae():
+    shape = (4, 4, 1)
+    vae = VAE(mlp_encoder(shape, 2, hidden=(8,)), mlp_decoder(shape, 2, hidden=(8,)))
+    rng = np.random.default_rng(0)
+    vae.set_weights([rng.normal(size=w.shape) * 0.4 if w.dtype.kind == "f" else w for w in vae.get_weights()])
+    return vae
+
+
+@exercise
+def train_step(report):
+    """Exercise 2.3. function(vae, optimizer, x, beta): takes one training step and returns its loss.
+
+    The loss is reconstruction + beta · KL, the mean over the batch; vae.reparameterize gives the noise.
+    """
+    x = (numbers(12, 4, 4, 1) > 0).astype("float32")
+    vae, rate = _small_vae(), 0.013
+    start = vae.get_weights()
+    variables = vae.trainable_variables
+
+    def restart():
+        vae.set_weights(start)
+        vae.reseed(5)
+
+    def parts(drawn=True, change=lambda z: z, reconstruction=losses.bernoulli_nll):
+        mean, log_var = vae.encoder(x)
+        z = change(vae.reparameterize(mean, log_var) if drawn else mean)
+        return reconstruction(x, vae.decoder(z)), losses.gaussian_kl(mean, log_var)
+
+    def gradient(loss, **options):
+        restart()
+        with tf.GradientTape() as tape:
+            value = loss(*parts(**options))
+        return float(value), [np.asarray(g) for g in tape.gradient(value, variables)]
+
+    for beta in (1.0, 3.0):
+        restart()
+        before = [np.array(v) for v in variables]
+        optimizer = keras.optimizers.SGD(rate)
+        optimizer.build(variables)  # here, because a function compiled by tf.function may not make variables twice
+        value = report.run(vae, optimizer, x, beta)
+        moved = [(b - np.array(v)) / rate for b, v in zip(before, variables)]
+        if value is None and any(np.any(m) for m in moved):
+            report.wrong("the parameters have changed, but nothing is returned: return the loss.")
+        value = report.as_array(value)
+        loss, wanted = gradient(lambda r, k, beta=beta: ops.mean(r + beta * k))
+        _check_moved(report, moved, wanted, vae, gradient, beta)
+        _check_loss_value(report, value, loss, len(x))
+    return "the loss, and every parameter moved as in vh.VAE, for beta = 1 and beta = 3."
+
+
+def _close(some, others, factor=1.0):
+    return all(np.allclose(a, factor * b, rtol=2e-2, atol=2e-3 * max(abs(factor), 1e-3)) for a, b in zip(some, others))
+
+
+def _check_moved(report, moved, wanted, vae, gradient, beta):
+    """moved: what the student's step changed, divided by the step size. wanted: the gradient."""
+    if _close(moved, wanted):
+        return
+    encoder = len(vae.encoder.trainable_variables)
+    still = [np.allclose(m, 0) for m in moved]
+    if all(still):
+        report.wrong("no parameter has changed: compute the gradients, then let the optimizer apply them.")
+    if all(still[encoder:]) and not any(still[:encoder]):
+        report.wrong("only the encoder has changed: the decoder must learn as well.")
+    if all(still[:encoder]) and not all(still[encoder:]):
+        report.wrong("only the decoder has changed: the encoder must learn as well.\n"
+                     "Is every step from the encoder to the loss inside the GradientTape?")  # fmt: skip
+    if _close(moved, [-g for g in wanted]):
+        report.wrong("the step goes uphill: the sign of the loss or of the gradient is wrong.")
+    known = [
+        ("beta is not used: the loss is reconstruction + beta · KL.", lambda r, k: ops.mean(r + k)),
+        ("the KL is missing in the loss, or computed outside of the GradientTape.", lambda r, k: ops.mean(r)),
+        ("the reconstruction is missing in the loss, or computed outside of the GradientTape.",
+         lambda r, k: beta * ops.mean(k)),
+        ("beta multiplies the reconstruction; it should multiply the KL.", lambda r, k: ops.mean(beta * r + k)),
+        ("beta multiplies both terms; it should multiply the KL only.", lambda r, k: beta * ops.mean(r + k)),
+        ("you sum over the batch; take the mean over the batch, once.", lambda r, k: ops.sum(r + beta * k)),
+        ("you take the mean over the pixels: the reconstruction is the sum over them.",
+         lambda r, k: ops.mean(r / 16 + beta * k)),
+        ("you take the mean over the latents: the KL is the sum over them.", lambda r, k: ops.mean(r + beta * k / 2)),
+        ("you take means over pixels and latents: both terms are sums.", lambda r, k: ops.mean(r / 16 + beta * k / 2)),
+        ("the KL is subtracted; it should be added.", lambda r, k: ops.mean(r - beta * k)),
+        ("the reconstruction is subtracted; it should be added.", lambda r, k: ops.mean(beta * k - r)),
+        ("you sum the KL over the batch; take the mean over the batch of both terms.",
+         lambda r, k: ops.mean(r) + beta * ops.sum(k)),
+        ("you sum the reconstruction over the batch; take the mean over the batch of both terms.",
+         lambda r, k: ops.sum(r) + beta * ops.mean(k)),
+        ("you divide by beta; it should multiply the KL.", lambda r, k: ops.mean(r + k / beta)),
+    ]  # fmt: skip
+    for text, loss in known:
+        if _close(moved, gradient(loss)[1]):
+            report.wrong(text)
+    _check_other_paths(report, moved, gradient, beta)
+    factor = sum(np.sum(m * g) for m, g in zip(moved, wanted)) / sum(np.sum(g * g) for g in wanted)
+    if _close(moved, wanted, factor):
+        report.wrong(
+            f"every parameter moves {factor:.3g} times as far as it should. Look for a sum or a mean too many."
+        )
+    report.wrong("the parameters do not move as they should. Three things to look at: the noise comes from "
+                 "vae.reparameterize, once; the decoder gets the draw, not the mean; the loss is the mean of "
+                 "reconstruction + beta · KL.")  # fmt: skip
+
+
+def _check_other_paths(report, moved, gradient, beta):
+    """Mistakes on the way from the encoder to the two terms."""
+
+    def squared(x, logits):
+        return losses.squared_error(x, ops.sigmoid(logits))
+
+    for text, options in [
+        ("the decoder gets the mean; it should get a draw: vae.reparameterize.", {"drawn": False}),
+        ("the reconstruction does not reach the encoder: the draw is cut off from mean and log_var (stop_gradient, "
+         "or a change to numpy).", {"change": ops.stop_gradient}),
+        ("the reconstruction is the squared error; it should be vh.bernoulli_nll.", {"reconstruction": squared}),
+        ("the reconstruction is the squared error, of the logits; it should be vh.bernoulli_nll.",
+         {"reconstruction": losses.squared_error}),
+        ("the sigmoid is applied twice: vh.bernoulli_nll wants the logits, as the decoder gives them.",
+         {"reconstruction": lambda x, logits: losses.bernoulli_nll(x, ops.sigmoid(logits))}),
+    ]:  # fmt: skip
+        if _close(moved, gradient(lambda r, k: ops.mean(r + beta * k), **options)[1]):
+            report.wrong(text)
+
+
+def _check_loss_value(report, value, loss, batch):
+    if value.shape not in ((), (1,)):
+        named = "one loss for each image; return their mean." if value.shape == (batch,) else "one number is asked for."
+        report.wrong(f"the step is right, but what you return has shape {value.shape}: {named}")
+    if not np.allclose(value, loss, rtol=1e-3):
+        text = f"the step is right, but you return {value.item():.2f}; the loss before the step is {loss:.2f}."
+        if np.allclose(value, loss * batch, rtol=1e-3):
+            text += "\nYou return the sum over the batch; return the mean."
+        report.wrong(text)

@@ -1,0 +1,195 @@
+"""The checks of lesson 05: the grid of codes, the great circle, the active latents."""
+
+import numpy as np
+
+from vae_helpers.exercises.lesson_01 import line
+from vae_helpers.exercises.report import exercise
+
+
+def _grid(first, second, order="rows"):
+    across, up = np.meshgrid(first, second)
+    return np.stack([across.ravel(order="C" if order == "rows" else "F"),
+                     up.ravel(order="C" if order == "rows" else "F")], axis=1)  # fmt: skip
+
+
+@exercise
+def grid_codes(report):
+    """Exercise 5.1. function(values): rising positions (n,) → codes (n·n, 2), row by row from the top left.
+
+    The first latent runs to the right, the second upward.
+    """
+    cases = [(np.array([-2.0, 0.5, 1.0]),), (np.array([-1.0, 3.0]),), (np.array([-3.0, -1.0, 0.0, 2.5]),)]
+    flip = slice(None, None, -1)
+    mistakes = [
+        ("the second axis runs downward: row 0 is the top of the picture, so the largest z₂ comes first.",
+         lambda v: _grid(v, v)),
+        ("the two latents are swapped: z₁, in column 0, runs to the right.", lambda v: _grid(v, v[flip])[:, flip]),
+        ("the codes go column by column; a picture is filled row by row.", lambda v: _grid(v, v[flip], "columns")),
+        ("the codes go column by column, from the bottom: z₁ must change from tile to tile, z₂ from row to row, "
+         "the largest z₂ first.", lambda v: _grid(v, v, "columns")),
+        ("the positions are spread evenly; use the ones in `values`.",
+         lambda v: _grid(*[np.linspace(v[0], v[-1], len(v))[order] for order in (slice(None), flip)])),
+        ("the positions are spread evenly, and the second axis runs downward; use those in `values`, from the top.",
+         lambda v: _grid(*[np.linspace(v[0], v[-1], len(v))] * 2)),
+        ("these are two square tables; pair them: one row of two numbers for each tile, (n·n, 2).",
+         lambda v: np.stack(np.meshgrid(v, v[flip]))),
+        ("these are two square tables; pair them: one row of two numbers for each tile, (n·n, 2), from the top.",
+         lambda v: np.stack(np.meshgrid(v, v))),
+        ("as a square, and the latents are swapped: the decoder wants a list of codes, (n·n, 2), z₁ to the right.",
+         lambda v: np.stack(np.meshgrid(v, v, indexing="ij"), axis=-1)),
+        ("the first axis runs to the left.", lambda v: _grid(v[flip], v[flip])),
+        ("the first axis runs to the left and the second downward.", lambda v: _grid(v[flip], v)),
+        ("the values are right, but as a square: the decoder wants a list of codes, (n·n, 2).",
+         lambda v: _grid(v, v[flip]).reshape(len(v), len(v), 2)),
+        ("as a square, and the second axis runs downward: the decoder wants a list of codes, (n·n, 2), from the top.",
+         lambda v: _grid(v, v).reshape(len(v), len(v), 2)),
+        ("the codes are columns; each code should be a row, (n·n, 2).", lambda v: _grid(v, v[flip]).T),
+        ("these are the codes of the diagonal only; every z₁ meets every z₂: n·n codes.",
+         lambda v: np.stack([v, v], axis=1)),
+        ("these are the codes of one diagonal only; every z₁ meets every z₂: n·n codes.",
+         lambda v: np.stack([v, v[flip]], axis=1)),
+    ]  # fmt: skip
+    report.compare(cases, lambda v: _grid(v, v[flip]), mistakes, "one row for each tile, n·n in all.")
+    return "n·n codes, row by row from the top left, z₁ to the right, z₂ upward."
+
+
+def _even(long, short, t):
+    return (1 - t) * long + t * short
+
+
+def _circle(a, b, n, lengths=_even, degrees=False, raw=False, t=None, turn=np.sin):
+    t, long, short = np.linspace(0, 1, n) if t is None else t, np.linalg.norm(a), np.linalg.norm(b)
+    t = t[:, None]
+    angle = np.arccos(np.clip(a @ b / (long * short), -1, 1))
+    if degrees:
+        angle = np.degrees(angle)
+    if raw:
+        return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+    turned = (turn((1 - t) * angle) * a / long + turn(t * angle) * b / short) / turn(angle)
+    return lengths(long, short, t) * turned
+
+
+def _mixed(a, b, n):
+    """The mixed directions with the right lengths as factors: what is left when the sines are forgotten."""
+    t, long, short = np.linspace(0, 1, n)[:, None], np.linalg.norm(a), np.linalg.norm(b)
+    return _even(long, short, t) * ((1 - t) * a / long + t * b / short)
+
+
+def _bent(a, b, n, lengths=_even):
+    """The straight line with every point pulled to the right length: the right path, in steps of unequal angle."""
+    t, long, short = np.linspace(0, 1, n)[:, None], np.linalg.norm(a), np.linalg.norm(b)
+    points = (1 - t) * a / long + t * b / short
+    return points / np.linalg.norm(points, axis=1, keepdims=True) * lengths(long, short, t)
+
+
+@exercise
+def great_circle(report):
+    """Exercise 5.2. function(start, end, steps): two codes (latent,) → the points of a great circle, (steps, latent).
+
+    The direction turns by equal angles, and the length goes evenly from that of start to that of end.
+    """
+    cases = [
+        (np.array([2.0, 0.5, -1.0]), np.array([-0.5, 1.0, 0.2]), 5),
+        (np.array([0.0, 3.0]), np.array([1.0, 0.5]), 7),
+    ]
+    mistakes = [
+        ("this is the straight line; the direction should turn by equal angles.",
+         lambda a, b, n: line(a, b, np.linspace(0, 1, n))),
+        ("every point has length 1: multiply by a length that goes evenly from that of start to that of end.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: 1)),
+        ("the length stays that of the start; it should go evenly to that of the end.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: i)),
+        ("the length stays the average of both; it should go evenly from one to the other.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: (i + j) / 2)),
+        ("the vectors are not divided by their lengths before they are mixed: the longer one pulls the path to itself.",
+         lambda a, b, n: _circle(a, b, n, raw=True)),
+        ("the angle is in degrees; sin and cos of numpy want radians.", lambda a, b, n: _circle(a, b, n, degrees=True)),
+        ("the path is right but its steps are not equal: turn by equal angles, do not rescale the straight line.",
+         _bent),
+        ("the angle is wrong: divide start · end by both lengths before the arccos.",
+         lambda a, b, n: _wrong_angle(a, b, n, clip=False)),
+        ("the angle is wrong: divide start · end by both lengths before the arccos.",
+         lambda a, b, n: _wrong_angle(a, b, n, clip=True)),
+        ("the walk goes backward: the first point must be `start`.", lambda a, b, n: _circle(a, b, n)[::-1]),
+        ("one point too many: `steps` counts the points, both ends included.", lambda a, b, n: _circle(a, b, n + 1)),
+        ("each point should be a row: (steps, latent). Yours are columns.", lambda a, b, n: _circle(a, b, n).T),
+        ("you do not divide by sin θ.", _without_sine),
+        ("this is the straight line, with every point pulled to length 1: turn by equal angles, and let the length go "
+         "evenly from that of start to that of end.", lambda a, b, n: _bent(a, b, n, lambda i, j, t: 1)),
+        ("the walk stops one step before its end: the last point must be `end`.",
+         lambda a, b, n: _circle(a, b, n, t=np.arange(n) / n)),
+        ("the sine belongs where you have the cosine.", lambda a, b, n: _circle(a, b, n, turn=np.cos)),
+        ("the angle is right, but the sines are missing: this mixes the two directions on a straight line.",
+         lambda a, b, n: _mixed(a, b, n)),
+        ("the length is right at both ends, but goes by equal factors; it should go by equal steps.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: i ** (1 - t) * j**t)),
+    ]  # fmt: skip
+    report.compare(cases, _circle, mistakes, "one row for each point of the walk.")
+    same, ok = np.array([1.0, 2.0]), "the path is right, except where start and end have the same direction: "
+    points = report.array(same, 2 * same, 4)
+    if not np.isfinite(points).all():
+        report.wrong(ok + "there θ = 0, and 0/0 gives NaN.\nA straight line is the right way there.")
+    if points.shape != (4, 2) or not np.allclose(points, line(same, 2 * same, np.linspace(0, 1, 4)), atol=1e-3):
+        report.wrong(ok + "there only the length changes, in equal steps from that of start to that of end.")
+    return "both ends, equal angles, evenly changing length, and no NaN where the directions are equal."
+
+
+def _wrong_angle(a, b, n, clip):
+    t, long, short = np.linspace(0, 1, n)[:, None], np.linalg.norm(a), np.linalg.norm(b)
+    angle = np.arccos(np.clip(a @ b, -1, 1) if clip else a @ b)
+    turned = (np.sin((1 - t) * angle) * a / long + np.sin(t * angle) * b / short) / np.sin(angle)
+    return ((1 - t) * long + t * short) * turned
+
+
+def _without_sine(a, b, n):
+    cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
+    return _circle(a, b, n) * np.sqrt(1 - cosine**2)
+
+
+@exercise
+def active_latents(report):
+    """Exercise 5.3. function(mean, threshold): (images, latent) → True for each latent that is active, (latent,)."""
+    rng = np.random.default_rng(0)
+    # standard deviations over the images; the averages make a latent look active that is not
+    mean = (rng.normal(size=(50, 6)) * [1.0, 0.05, 0.3, 0.0, 0.15, 0.03] + [0.0, 2.0, -1.0, 0.5, 0.0, 0.0]).astype(
+        "float32"
+    )
+    cases = [(mean, 0.01), (mean, 0.05), (mean[:, :4], 0.01)]
+    mistakes = [
+        ("you compare the standard deviation with the threshold; the threshold is for the variance.",
+         lambda m, t: m.std(0) > t),
+        ("you take the average of the squares; the variance subtracts the average first.",
+         lambda m, t: (m**2).mean(0) > t),
+        ("you compare the average with the threshold; active means that the mean *varies* over the images.",
+         lambda m, t: np.abs(m.mean(0)) > t),
+        ("you compare the average with the threshold; active means that the mean *varies* over the images.",
+         lambda m, t: m.mean(0) > t),
+        ("the variance runs over the latents of each image; take it over the images, axis 0.",
+         lambda m, t: m.var(1) > t),
+        ("True and False are swapped: a large variance means active.", lambda m, t: m.var(0) <= t),
+        ("these are the variances; compare them with the threshold.", lambda m, t: m.var(0)),
+        ("this is their number; say True or False for each latent.", lambda m, t: (m.var(0) > t).sum()),
+        ("these are the indices of the active latents; say True or False for each latent.",
+         lambda m, t: np.flatnonzero(m.var(0) > t)),
+        ("you do not use `threshold`.", lambda m, t: m.var(0) > 0.01),
+        ("you compare the numbers themselves; active means that the mean *varies* over the images: its variance.",
+         lambda m, t: m > t),
+        ("you compare the numbers themselves; active means that the mean *varies* over the images: its variance.",
+         lambda m, t: (m > t).any(0)),
+        ("you compare the numbers themselves; active means that the mean *varies* over the images: its variance.",
+         lambda m, t: (np.abs(m) > t).any(0)),
+        ("you take the average of the absolute values; active means that the mean *varies* over the images.",
+         lambda m, t: np.abs(m).mean(0) > t),
+        ("you compare the distance from the smallest to the largest number; the threshold is for the variance.",
+         lambda m, t: np.ptp(m, axis=0) > t),
+        ("True and False are swapped, and you compare the standard deviation; the threshold is for the variance.",
+         lambda m, t: m.std(0) < t),
+        ("you take the sum of the squared distances; the variance is their mean.",
+         lambda m, t: len(m) * m.var(0) > t),
+        ("these are the columns of the active latents; say True or False for each latent.",
+         lambda m, t: m[:, m.var(0) > t]),
+        ("you take the variance of all numbers together; each latent has its own, over axis 0.",
+         lambda m, t: m.var() > t),
+    ]  # fmt: skip
+    report.compare(cases, lambda m, t: m.var(0) > t, mistakes, "True or False for each latent.")
+    return "for each latent, by the variance of its mean over the images."

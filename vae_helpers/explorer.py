@@ -1,0 +1,280 @@
+"""The latent explorer: one page in which to walk through the latent plane, with no Python behind it."""
+
+import base64
+import html
+import json
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+from keras import ops
+from sklearn.decomposition import PCA
+
+from vae_helpers.models import VAE
+from vae_helpers.plots import CLASS_COLORS
+
+_TEMPLATE = Path(__file__).with_name("explorer.html")
+_FRAME_HEIGHT = 680  # CSS pixels of the page inside a notebook
+_BATCH = 1000  # images per call of the networks, so that a deep decoder does not fill the memory
+_ATLAS_VALUES = 1_360_000  # pixel values in the atlas: about half a megabyte in the page
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@dataclass(frozen=True)
+class LatentExplorer:
+    """What `latent_explorer` returns. As the last line of a cell it shows itself; `save` writes it to a file.
+
+    page: the HTML text, complete in itself.
+    tiles: decoded images along each side of the plane. limit: the plane covers [-limit, limit] on both axes.
+    dots: how many images are drawn as dots.
+    worst_error: the largest mean absolute pixel difference from the decoder, as a fraction of the pixel range [0, 1].
+        It is measured halfway between neighbouring tiles: at the middles of the edges and at the centres of the cells.
+    """
+
+    page: str = field(repr=False)
+    tiles: int
+    limit: float
+    dots: int
+    worst_error: float
+
+    def _repr_html_(self):
+        return (
+            f'<iframe srcdoc="{html.escape(self.page)}" sandbox="allow-scripts" title="Latent explorer" '
+            f'width="100%" height="{_FRAME_HEIGHT}" style="border: 0"></iframe>'
+        )
+
+    def save(self, path):
+        """Write the page to an .html file, which any browser opens without a network. Returns the path.
+
+        Raises ValueError for a path that cannot be written.
+        """
+        path = Path(path)
+        if path.suffix != ".html" or path.is_dir():
+            raise ValueError(f"path is {str(path)!r}; it must be a file that ends in .html.")
+        if not path.parent.is_dir():
+            raise ValueError(f"the folder {str(path.parent)!r} does not exist: make it first, or choose another path.")
+        if not os.access(path.parent, os.W_OK):
+            raise ValueError(f"the folder {str(path.parent)!r} cannot be written to: choose another path.")
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            draft.write_text(self.page, encoding="utf-8", newline="\n")
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return path
+
+
+def latent_explorer(
+    vae,
+    images=None,
+    labels=None,
+    class_names=None,
+    plane=(0, 1),
+    limit=None,
+    tiles=None,
+    dots=2000,
+    title="Latent explorer",
+):
+    """A page to walk through a latent plane: point at a place, and see what the decoder makes of it.
+
+    vae: a `VAE` with 2 or more latents, for images (height, width, 1 or 3).
+    images: (n, height, width, channels) in [0, 1], drawn as dots at the means of their codes; None for no dots.
+    labels: (n,), the class of each image: indices into class_names; without class_names, anything that str can name.
+    class_names: a text for each class.
+    plane: the two latents to show, counted from 0; all others stay at 0. Or "pca": the plane through the mean of the
+        codes of the images, along their first two principal directions.
+    limit: the plane covers [-limit, limit] on both axes, in latent units. By default 3, or as far as 99 % of the dots.
+    tiles: decoded images along each side. By default as many as fit in about half a megabyte: 41 for 28×28×1 pixels,
+        21 for 32×32×3, never fewer than 9.
+    dots: at most so many images are used, the same random ones each time.
+    title: the heading of the page.
+
+    All decoding happens here, a thousand images at a time; the page mixes the four nearest tiles (bilinear).
+    Returns a `LatentExplorer`. Raises ValueError, before any decoding, for arguments that do not fit together; and for
+    a model whose codes or images are not finite.
+    """
+    _check_model(vae)
+    images = None if images is None else ops.convert_to_numpy(images)
+    _check_plane(plane, vae.latent_dim, images)
+    _check_numbers(limit, tiles, dots)
+    if images is not None:
+        vae._check_images(images, "images")
+    names, labels = _check_labels(labels, class_names, images)
+
+    chosen = np.random.default_rng(0).permutation(0 if images is None else len(images))[: int(dots)]
+    codes = _encode(vae, images, chosen)
+    labels = None if labels is None else labels[chosen]
+    plane = _Plane.through(plane, codes)
+    points = plane.project(codes)
+    limit = float(limit or _reach(points))
+    atlas, worst_error = _atlas(vae, plane, limit, int(tiles or _tiles_that_fit(vae.image_shape)))
+    data = {
+        "title": str(title),
+        "limit": limit,
+        "tiles": len(atlas),
+        "shape": vae.image_shape,
+        "atlas": _png(atlas),
+        "atlasSum": int(atlas.sum()),
+        "worstError": round(worst_error, 5),
+        "axes": plane.axes,
+        "latents": vae.latent_dim,
+        "priorCenter": plane.project(np.zeros((1, vae.latent_dim)))[0].round(4).tolist(),
+        "dots": points.round(3).T.tolist(),
+        "labels": [] if labels is None else labels.tolist(),
+        "names": names,
+        "colors": CLASS_COLORS,
+        "ends": _walk_ends(points, labels, limit),
+    }
+    page = _TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", _json_for_html(data))
+    return LatentExplorer(page, len(atlas), limit, len(points), worst_error)
+
+
+def _check_model(vae):
+    if not isinstance(vae, VAE):
+        raise ValueError(f"vae is a {type(vae).__name__}; give a VAE, such as vh.VAE(encoder, decoder).")
+    if vae.latent_dim < 2:
+        raise ValueError(f"vae has {vae.latent_dim} latent; a plane needs 2 or more: build it with latent_dim=2.")
+    if len(vae.image_shape) != 3 or vae.image_shape[-1] not in (1, 3):
+        raise ValueError(f"vae draws images of shape {vae.image_shape}; the page shows (height, width, 1 or 3).")
+
+
+def _check_plane(plane, latent_dim, images):
+    if isinstance(plane, str) and plane == "pca":
+        if images is None or len(images) < 2:
+            raise ValueError('plane is "pca", which looks at the codes of images: give 2 images or more.')
+    elif not (np.shape(plane) == (2,) and set(plane) <= set(range(latent_dim)) and plane[0] != plane[1]):
+        raise ValueError(
+            f'plane is {plane!r}; it must be "pca" or two different latents from 0 to {latent_dim - 1}, such as (0, 1).'
+        )
+
+
+def _check_numbers(limit, tiles, dots):
+    if limit is not None and not (limit > 0 and math.isfinite(limit)):
+        raise ValueError(f"limit is {limit}; it must be a finite number above 0, such as 3.")
+    if tiles is not None and not (tiles >= 2 and tiles % 1 == 0):
+        raise ValueError(f"tiles is {tiles}; it must be a whole number, 2 or more, such as 21.")
+    if not (dots >= 1 and dots % 1 == 0):
+        raise ValueError(f"dots is {dots}; it must be a whole number, 1 or more. For no dots leave out images.")
+
+
+def _check_labels(labels, class_names, images):
+    """(names, labels as indices into names), or ([], None) without labels."""
+    if images is not None and len(images) == 0:
+        raise ValueError("images is empty: give at least one, or None for a plane without dots.")
+    if labels is None:
+        if class_names is not None:
+            raise ValueError("class_names came without labels: give the labels of the images too.")
+        return [], None
+    if images is None:
+        raise ValueError("labels came without images: give the images too, or neither.")
+    labels = np.asarray(labels)
+    if labels.shape != (len(images),):
+        raise ValueError(f"labels has shape {labels.shape} for {len(images)} images; give one label for each image.")
+    if class_names is None:
+        values, labels = np.unique(labels, return_inverse=True)
+        return [str(value) for value in values], labels
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(class_names):
+        raise ValueError(
+            f"labels go from {labels.min()} to {labels.max()} ({labels.dtype}); for {len(class_names)} class_names "
+            f"they must be whole numbers from 0 to {len(class_names) - 1}."
+        )
+    return [str(name) for name in class_names], labels
+
+
+def _in_batches(function, x, what):
+    values = [ops.convert_to_numpy(function(x[i : i + _BATCH])) for i in range(0, len(x), _BATCH)]
+    if not all(np.isfinite(batch).all() for batch in values):
+        raise ValueError(f"vae.{what} gives numbers that are not finite: its training has failed; train it again.")
+    return np.concatenate(values)
+
+
+def _encode(vae, images, chosen):
+    if images is None:
+        return np.zeros((0, vae.latent_dim))
+    return _in_batches(lambda x: vae.encode(x)[0], images[chosen], "encode")
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """The codes origin + point @ directions, for points (n, 2). origin: (latent_dim,). directions: (2, latent_dim)."""
+
+    axes: list  # for each axis its name, as it is written and as it is spoken
+    origin: np.ndarray
+    directions: np.ndarray
+
+    @classmethod
+    def through(cls, plane, codes):
+        if isinstance(plane, str):
+            with np.errstate(invalid="ignore"):  # codes that are all equal have no variance to divide by
+                directions = PCA(2, svd_solver="full").fit(codes).components_
+            return cls([(f"PC {i}", f"PC {i}") for i in (1, 2)], codes.mean(axis=0), directions)
+        axes = [(f"z{str(i + 1).translate(_SUBSCRIPTS)}", f"z{i + 1}") for i in plane]
+        return cls(axes, np.zeros(codes.shape[1]), np.eye(codes.shape[1])[list(plane)])
+
+    def project(self, codes):
+        return (codes - self.origin) @ self.directions.T
+
+    def decode(self, vae, first, second):
+        """Images (len(second), len(first), height, width, channels) of the grid of two rising axes."""
+        points = np.stack(np.meshgrid(first, second), axis=-1).reshape(-1, 2)
+        images = _in_batches(vae.decode, self.origin + points @ self.directions, "decode")
+        return images.reshape(len(second), len(first), *images.shape[1:])
+
+
+def _reach(points):
+    """3, or as far as 99 % of the points, rounded up to tenths."""
+    farthest = np.quantile(np.abs(points).max(axis=1), 0.99) if len(points) else 0
+    return max(3.0, math.ceil(10 * farthest) / 10)
+
+
+def _tiles_that_fit(image_shape):
+    """An odd number, so that one tile lies at 0."""
+    side = int(math.sqrt(_ATLAS_VALUES / math.prod(image_shape)))
+    return min(max(side - 1 + side % 2, 9), 41)
+
+
+def _atlas(vae, plane, limit, tiles):
+    """The tiles (tiles, tiles, height, width, channels), whole numbers from 0 to 255, and `worst_error`."""
+    axis = np.linspace(-limit, limit, tiles)
+    middles = (axis[1:] + axis[:-1]) / 2
+    atlas = np.rint(255 * plane.decode(vae, axis, axis))
+    across = (atlas[:, 1:] + atlas[:, :-1]) / 2
+    along = (atlas[1:] + atlas[:-1]) / 2
+    centers = (across[1:] + across[:-1]) / 2
+    errors = [
+        np.abs(np.rint(mixed) / 255 - plane.decode(vae, first, second)).mean(axis=(2, 3, 4)).max()
+        for mixed, first, second in [(across, middles, axis), (along, axis, middles), (centers, middles, middles)]
+    ]
+    return atlas, float(max(errors))
+
+
+def _png(atlas):
+    """The atlas as a data URI. Each pixel's values over the whole plane stand together.
+
+    Neighbouring tiles are alike, so these small maps are smooth, and the file a third smaller than tile by tile.
+    """
+    n, _, height, width, channels = atlas.shape
+    picture = atlas.transpose(2, 0, 3, 1, 4).reshape(height * n, width * n, channels).astype("uint8")
+    picture = picture[..., 0] if channels == 1 else picture
+    png = iio.imwrite("<bytes>", picture, extension=".png", plugin="pillow", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _walk_ends(points, labels, limit):
+    """Where the walk starts and ends at first: at the medians of the two classes that lie farthest apart."""
+    if labels is not None:
+        middles = np.array([np.median(points[labels == label], axis=0) for label in np.unique(labels)])
+        distances = np.linalg.norm(middles[:, None] - middles, axis=-1)
+        if distances.max() > 0:
+            ends = middles[list(np.unravel_index(distances.argmax(), distances.shape))]
+            return np.clip(ends, -limit, limit).round(2).tolist()
+    return [[-limit / 2, 0], [limit / 2, 0]]
+
+
+def _json_for_html(data):
+    """JSON in which nothing can end the <script> that holds it; non-ASCII, U+2028 and U+2029 included, as \\u…."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
