@@ -25,6 +25,7 @@ def load_build():
 build = load_build()
 LESSONS = sorted((ROOT / "notebooks" / "source").glob("[0-9]*.py"))
 each_lesson = pytest.mark.parametrize("source", LESSONS, ids=[source.stem for source in LESSONS])
+each_edition = pytest.mark.parametrize("solved", [False, True], ids=["for students", "solved"])
 
 
 # Requirements
@@ -86,26 +87,33 @@ def test_every_requirement_has_a_floor_and_a_ceiling(requirements):
 # Lessons
 
 
-def notebook(source):
-    return nbformat.read(ROOT / "notebooks" / f"{source.stem}.ipynb", as_version=4)
+def notebook(source, solved=False):
+    return nbformat.read(build.target_of(source, solved), as_version=4)
 
 
-def code_cells(source):
-    return [cell for cell in notebook(source).cells if cell.cell_type == "code"]
+def code_cells(source, solved=False):
+    return [cell for cell in notebook(source, solved).cells if cell.cell_type == "code"]
+
+
+def exercises(source, solved=False):
+    return [cell for cell in code_cells(source, solved) if build.is_exercise(cell)]
 
 
 def comparable(cell):
     return cell.cell_type, cell.source, cell.metadata.get("tags", []), cell.id
 
 
-def test_there_are_lessons_and_each_notebook_has_a_source():
-    built = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+@pytest.mark.parametrize("folder", ["notebooks", "notebooks/solutions"])
+def test_there_are_lessons_and_each_notebook_has_a_source(folder):
+    built = {path.stem for path in (ROOT / folder).glob("*.ipynb")}
     assert LESSONS and built == {source.stem for source in LESSONS}
 
 
 @each_lesson
-def test_a_built_notebook_equals_its_source(source):
-    built, expected = ([comparable(cell) for cell in one.cells] for one in (notebook(source), build.convert(source)))
+@each_edition
+def test_a_built_notebook_equals_its_source(source, solved):
+    editions = notebook(source, solved), build.convert(source, solved)
+    built, expected = ([comparable(cell) for cell in one.cells] for one in editions)
     stale = [cell[1].partition("\n")[0] for cell in expected if cell not in built]
     assert not stale, f"not in the notebook; run python notebooks/build.py {source.stem}"
     assert built == expected
@@ -132,14 +140,11 @@ def test_a_built_notebook_ran_on_the_full_profile_with_the_data_it_asks_for(sour
 
 
 @each_lesson
-def test_every_cell_of_a_built_notebook_has_run(source):
+@each_edition
+def test_the_cells_of_a_built_notebook_ran_once_and_in_order(source, solved):
     # nbval never compares a cell whose execution_count is null.
-    assert all(cell.execution_count is not None for cell in code_cells(source))
-
-
-@each_lesson
-def test_the_cells_of_a_built_notebook_ran_once_and_in_order(source):
-    assert [cell.execution_count for cell in code_cells(source)] == list(range(1, len(code_cells(source)) + 1))
+    counts = [cell.execution_count for cell in code_cells(source, solved)]
+    assert counts == list(range(1, len(counts) + 1))
 
 
 @each_lesson
@@ -155,8 +160,9 @@ def test_a_built_notebook_holds_no_errors_and_no_stderr(source):
 
 
 @each_lesson
-def test_a_built_notebook_is_small(source):
-    assert (ROOT / "notebooks" / f"{source.stem}.ipynb").stat().st_size < 2_000_000
+@pytest.mark.parametrize("solved, limit", [(False, 2_000_000), (True, 150_000)])
+def test_a_built_notebook_is_small(source, solved, limit):
+    assert build.target_of(source, solved).stat().st_size < limit
 
 
 @each_lesson
@@ -171,9 +177,73 @@ def test_a_lesson_leaves_the_profile_to_the_package(source, words):
     assert words not in source.read_text(encoding="utf-8")
 
 
-def test_everything_the_readme_links_to_is_here():
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert links and [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", ["README.md", "notebooks/TEACHING.md"])
+def test_everything_a_page_links_to_is_here(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^":]+)"', text)
+    assert links and [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+# Exercises
+
+
+@each_lesson
+@pytest.mark.parametrize("solved, verdict", [(False, "not yet"), (True, "right")])
+def test_every_check_says_what_it_should_in_this_edition(source, solved, verdict):
+    # nbval runs these cells again and compares.
+    for cell in exercises(source, solved):
+        assert f" · {verdict}" in cell.outputs[0].text
+        assert "nbval-check-output" in cell.metadata.tags
+
+
+@each_lesson
+def test_a_lesson_has_three_to_five_exercises(source):
+    headings = re.findall(r"^# #+ Exercise (\d\.\d) · ", source.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == [f"{int(source.stem[:2])}.{i + 1}" for i in range(len(headings))]
+    assert 3 <= len(headings) <= 5
+    assert len(exercises(source)) == len(headings) - 1  # the last one asks to change something and explain
+
+
+@each_lesson
+def test_a_lesson_asks_for_predictions_whose_answer_opens(source):
+    text = source.read_text(encoding="utf-8")
+    assert text.count("<details>") == text.count("</details>")
+    assert text.count("Open the answer when you have decided") >= 2
+
+
+def test_every_check_has_its_exercise():
+    used = [build.re.findall(r"vh\.check\.(\w+)", cell.source) for source in LESSONS for cell in exercises(source)]
+    assert sorted(name for names in used for name in names) == vh.check.__all__
+
+
+@each_lesson
+def test_no_solution_is_left_in_the_edition_for_students(source):
+    text = source.read_text(encoding="utf-8")
+    solutions = [match[0].splitlines()[1:-1] for match in build.SOLUTION.finditer(text)]
+    lines = {line.strip() for solution in solutions for line in solution if len(line.strip()) > 30}
+    code = "\n".join(cell.source for cell in code_cells(source))
+    assert len(solutions) == len(exercises(source)) and lines
+    assert [line for line in lines if line in code] == [] and "SOLUTION" not in code
+
+
+def test_a_stub_runs_and_returns_nothing():
+    stub = build.SOLUTION.sub(build.STUB, "def f(x):\n    ### BEGIN SOLUTION\n    return x\n    ### END SOLUTION\n")
+    namespace = {}
+    exec(stub, namespace)
+    assert namespace["f"](1) is None
+
+
+@each_lesson
+def test_the_solved_edition_can_be_handed_to_nbgrader(source):
+    cells = exercises(source, solved=True)
+    names = [cell.metadata.nbgrader.grade_id for cell in cells]
+    assert len(set(names)) == len(names) == sum("### BEGIN SOLUTION" in cell.source for cell in cells)
+
+
+@pytest.mark.parametrize("solved, verdict", [(False, "right"), (True, "not yet")])
+def test_the_build_stops_at_a_check_with_another_verdict(solved, verdict):
+    with pytest.raises(RuntimeError, match="should say"):
+        build.require(notebook(LESSONS[0], solved), verdict)
 
 
 # Public names

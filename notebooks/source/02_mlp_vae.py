@@ -505,12 +505,12 @@ vh.expect("loss of the silent model when it draws / loss with noise", ratio, at_
 # %%
 def draw(model):
     """The codes of 600 test images, and the prior as a circle, as one frame of a film."""
-    fig, ax = plt.subplots(figsize=(3.6, 3.8), dpi=70)
+    fig, ax = plt.subplots(figsize=(4, 4.2))
     mean, log_var = model.encode(data.x_test[:600])
-    ax.scatter(*np.transpose(mean), s=4, c=colors)
+    ax.scatter(*np.transpose(mean), s=8, c=colors)
     ax.add_patch(plt.Circle((0, 0), 2, fill=False, linestyle="--", linewidth=1.5))
-    ax.set(xlim=(-14, 14), ylim=(-14, 14), aspect="equal")
-    ax.set_title(f"average σ {np.exp(0.5 * log_var).mean():.3f}", family="monospace", fontsize=11)
+    ax.set(xlim=(-11, 11), ylim=(-11, 11), aspect="equal")
+    ax.set_title(f"average σ {np.exp(0.5 * log_var).mean():.3f}", family="monospace")
     return vh.as_frame(fig)
 
 
@@ -543,10 +543,10 @@ with tempfile.TemporaryDirectory() as folder:
 movie
 
 # %%
-fig, axes = plt.subplots(1, 4, figsize=(11, 3.1))
-for ax, i in zip(axes, shown[np.linspace(0, len(shown) - 1, 4).round().astype(int)]):
+fig, axes = plt.subplots(1, 3, figsize=(12, 4.5))
+for ax, i in zip(axes, (0, 5, len(film.frames) - 1)):
     ax.imshow(film.frames[i])
-    ax.set_title(f"after {20 * i} steps", fontsize=11)
+    ax.set_title(f"after {20 * i} steps")
     ax.set_axis_off()
 
 # %%
@@ -555,7 +555,7 @@ print(f"after:  KL {after['kl']:5.1f} nats, reconstruction {after['reconstructio
 vh.expect("KL before / after", before["kl"] / after["kl"], at_least=5)
 
 # %% [markdown]
-# **What you see.** The film, and below it four of its pictures. One dot is the code of one test image, in the colour of its digit; the dashed circle has the radius 2, and most of the prior lies inside. At the start, without the KL, the codes form long rays, as in lesson 01, and the clouds are extremely
+# **What you see.** The film, and below it three of its pictures. One dot is the code of one test image, in the colour of its digit; the dashed circle has the radius 2, and most of the prior lies inside. At the start, without the KL, the codes form long rays, as in lesson 01, and the clouds are extremely
 # narrow: with no price on it, each image takes a far and exact place. When the KL is switched on, both move at once: the rays contract, and $\sigma$ grows quickly, by a factor of ten or so. Later the clouds become narrower again, while the classes find their places.
 # The KL does not say *which* image goes where. It only makes far and narrow codes expensive, each image by itself.
 

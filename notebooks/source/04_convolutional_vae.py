@@ -591,7 +591,7 @@ for network in (encoder, decoder):
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
-print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")).name, "in the folder", settings.saved("").as_posix())
+print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")))
 vh.expect("largest error of the page's pictures, mean over pixels", explorer.worst_error, at_most=0.1)
 explorer
 

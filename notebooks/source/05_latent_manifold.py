@@ -526,7 +526,7 @@ axes[1].set_title("every third picture of the walk, row by row");
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
-print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")).name)
+print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")))
 explorer
 
 # %% [markdown]

@@ -110,6 +110,8 @@ def walk(report):
          lambda a, b, n: line(a, b, np.arange(n) / n)),
         ("the walk leaves out its start: the first point must be `start`.",
          lambda a, b, n: line(a, b, np.arange(1, n + 1) / n)),
+        ("the walk leaves out its start, and goes one step beyond its end: the first point must be `start`.",
+         lambda a, b, n: line(a, b, np.arange(1, n + 1) / (n - 1))),
         ("the walk leaves out both ends: the first point must be `start`, the last one `end`.",
          lambda a, b, n: line(a, b, np.arange(1, n + 1) / (n + 1))),
         ("one point too many: `steps` counts the points, both ends included.",
@@ -183,6 +185,8 @@ def _check_cloud(report, draws, codes):
     """Mean, spread, shape and covariance of draws (n, 2) against those of the codes."""
     mean, covariance = codes.mean(0), np.cov(codes.T)
     found, wanted, center = draws.std(0), np.sqrt(np.diag(covariance)), draws.mean(0)
+    if np.abs(np.mean(((draws - center) / found) ** 4, 0) - 3).max() > 0.5:
+        report.wrong("your draws are not from a normal distribution.")
     if np.abs(center - mean).max() > 0.15:
         told = "have the wrong mean"
         if np.abs(center).max() < 0.15:
@@ -200,8 +204,6 @@ def _check_cloud(report, draws, codes):
         report.wrong("your draws have standard deviation 1; they should be spread like the codes.")
     if np.allclose(found, codes.std(), rtol=0.05):
         report.wrong("both numbers of your draws have one spread; each latent has its own.")
-    if np.abs(np.mean(((draws - center) / found) ** 4, 0) - 3).max() > 0.5:
-        report.wrong("your draws are not from a normal distribution.")
     correlation = np.corrcoef(draws.T)[0, 1]
     if np.allclose(found, wanted, rtol=0.05) and abs(correlation) < 0.1:
         report.wrong("the two numbers of your draws vary independently; in the codes they vary together.\n"

@@ -90,11 +90,13 @@ def _check_spread(report, noise, shape):
     """noise: (6000, 3), drawn for the log-variances log 4, log 0.25 and 0, after the mean was subtracted."""
     found, right, shift = noise.std(0), np.array([2, 0.5, 1]), noise.mean(0)
     if np.allclose(noise[:, 2], 1, atol=1e-3) and np.ptp(noise[:, 0]) > 0:
-        report.wrong(f"{shape}\nthe noise stands inside of the exponential; it should be multiplied by the result of it.")
+        report.wrong(
+            f"{shape}\nthe noise stands inside of the exponential; it should be multiplied by the result of it."
+        )
+    if np.ptp(noise, axis=0).max() < 1e-5 and np.abs(noise).max() > 1e-5:
+        report.wrong(f"{shape}\nevery row gets the same noise, or none: each image needs its own.")
     if (noise >= 0).all() and np.ptp(noise) > 0:
         report.wrong(f"{shape}\nthe noise is never negative; use a normal distribution, not a uniform one.")
-    if np.ptp(noise, axis=0).max() < 1e-5 and np.abs(noise).max() > 1e-5:
-        report.wrong(f"{shape}\nevery row gets the same noise: each image needs its own.")
     if np.abs(shift).max() > 0.3:
         why = next((text for values, text in _SHIFTS if np.allclose(shift, values, atol=0.15)), "")
         report.wrong(f"{shape}\nthe mean of your samples is off by {pair(shift)}; it should be `mean`."
@@ -221,7 +223,8 @@ def _check_large_logits(report, right):
                      "0 or 1, and you take the logarithm of 0. Find a form that needs no probability.")  # fmt: skip
     if not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
         report.wrong(ok + f"a surprise of 200 nats comes out as {found[2:].min():.1f}: you cut the probability "
-                     "off before the logarithm. Then the loss is wrong, and has no slope. Find a form without a cut.")  # fmt: skip
+                     "off before the logarithm. Then the loss is wrong, and has no slope.\n"
+                     "Find a form without a cut.")  # fmt: skip
 
 
 def _small_vae():
@@ -256,7 +259,8 @@ def train_step(report):
         restart()
         with tf.GradientTape() as tape:
             value = loss(*parts(**options))
-        return float(value), [np.asarray(g) for g in tape.gradient(value, variables)]
+        found = tape.gradient(value, variables)
+        return float(value), [np.zeros(v.shape) if g is None else np.asarray(g) for g, v in zip(found, variables)]
 
     for beta in (1.0, 3.0):
         restart()
@@ -269,7 +273,7 @@ def train_step(report):
             report.wrong("the parameters have changed, but nothing is returned: return the loss.")
         value = report.as_array(value)
         loss, wanted = gradient(lambda r, k, beta=beta: ops.mean(r + beta * k))
-        _check_moved(report, moved, wanted, vae, gradient, beta)
+        _check_moved(report, moved, wanted, vae, gradient, beta, len(x))
         _check_loss_value(report, value, loss, len(x))
     return "the loss, and every parameter moved as in vh.VAE, for beta = 1 and beta = 3."
 
@@ -278,7 +282,7 @@ def _close(some, others, factor=1.0):
     return all(np.allclose(a, factor * b, rtol=2e-2, atol=2e-3 * max(abs(factor), 1e-3)) for a, b in zip(some, others))
 
 
-def _check_moved(report, moved, wanted, vae, gradient, beta):
+def _check_moved(report, moved, wanted, vae, gradient, beta, batch):
     """moved: what the student's step changed, divided by the step size. wanted: the gradient."""
     if _close(moved, wanted):
         return
@@ -287,41 +291,38 @@ def _check_moved(report, moved, wanted, vae, gradient, beta):
     if all(still):
         report.wrong("no parameter has changed: compute the gradients, then let the optimizer apply them.")
     if all(still[encoder:]) and not any(still[:encoder]):
-        report.wrong("only the encoder has changed: the decoder must learn as well.")
+        report.wrong("only the encoder has changed: the decoder must learn as well.\n"
+                     "Is the reconstruction in the loss, and computed inside the GradientTape?")  # fmt: skip
     if all(still[:encoder]) and not all(still[encoder:]):
         report.wrong("only the decoder has changed: the encoder must learn as well.\n"
                      "Is every step from the encoder to the loss inside the GradientTape?")  # fmt: skip
     if _close(moved, [-g for g in wanted]):
         report.wrong("the step goes uphill: the sign of the loss or of the gradient is wrong.")
-    known = [
-        ("beta is not used: the loss is reconstruction + beta · KL.", lambda r, k: ops.mean(r + k)),
-        ("the KL is missing in the loss, or computed outside of the GradientTape.", lambda r, k: ops.mean(r)),
-        ("the reconstruction is missing in the loss, or computed outside of the GradientTape.",
-         lambda r, k: beta * ops.mean(k)),
-        ("beta multiplies the reconstruction; it should multiply the KL.", lambda r, k: ops.mean(beta * r + k)),
-        ("beta multiplies both terms; it should multiply the KL only.", lambda r, k: beta * ops.mean(r + k)),
-        ("you sum over the batch; take the mean over the batch, once.", lambda r, k: ops.sum(r + beta * k)),
-        ("you take the mean over the pixels: the reconstruction is the sum over them.",
-         lambda r, k: ops.mean(r / 16 + beta * k)),
-        ("you take the mean over the latents: the KL is the sum over them.", lambda r, k: ops.mean(r + beta * k / 2)),
-        ("you take means over pixels and latents: both terms are sums.", lambda r, k: ops.mean(r / 16 + beta * k / 2)),
-        ("the KL is subtracted; it should be added.", lambda r, k: ops.mean(r - beta * k)),
-        ("the reconstruction is subtracted; it should be added.", lambda r, k: ops.mean(beta * k - r)),
-        ("you sum the KL over the batch; take the mean over the batch of both terms.",
-         lambda r, k: ops.mean(r) + beta * ops.sum(k)),
-        ("you sum the reconstruction over the batch; take the mean over the batch of both terms.",
-         lambda r, k: ops.sum(r) + beta * ops.mean(k)),
-        ("you divide by beta; it should multiply the KL.", lambda r, k: ops.mean(r + k / beta)),
-    ]  # fmt: skip
-    for text, loss in known:
-        if _close(moved, gradient(loss)[1]):
+    pixels, latents = 16, vae.latent_dim
+    known = [  # text, and the factors of the two terms, each of them averaged over the batch
+        ("beta is not used: the loss is reconstruction + beta · KL.", 1, 1),
+        ("the KL is missing in the loss, or computed outside of the GradientTape.", 1, 0),
+        ("beta multiplies the reconstruction; it should multiply the KL.", beta, 1),
+        ("beta multiplies both terms; it should multiply the KL only.", beta, beta),
+        ("you divide by beta; it should multiply the KL.", 1, 1 / beta),
+        ("you sum over the batch; take the mean over the batch, once.", batch, batch * beta),
+        ("you sum the KL over the batch; take the mean over the batch of both terms.", 1, batch * beta),
+        ("you sum the reconstruction over the batch; take the mean over the batch of both terms.", batch, beta),
+        ("you take the mean over the pixels: the reconstruction is the sum over them.", 1 / pixels, beta),
+        ("you take the mean over the latents: the KL is the sum over them.", 1, beta / latents),
+        ("you take means over pixels and latents: both terms are sums.", 1 / pixels, beta / latents),
+        ("the KL is subtracted; it should be added.", 1, -beta),
+        ("the reconstruction is subtracted; it should be added.", -1, beta),
+    ]
+    of_reconstruction, of_kl = (gradient(loss)[1] for loss in (lambda r, k: ops.mean(r), lambda r, k: ops.mean(k)))
+    for text, first, second in known:
+        if _close(moved, [first * r + second * k for r, k in zip(of_reconstruction, of_kl)]):
             report.wrong(text)
     _check_other_paths(report, moved, gradient, beta)
     factor = sum(np.sum(m * g) for m, g in zip(moved, wanted)) / sum(np.sum(g * g) for g in wanted)
     if _close(moved, wanted, factor):
-        report.wrong(
-            f"every parameter moves {factor:.3g} times as far as it should. Look for a sum or a mean too many."
-        )
+        report.wrong(f"every parameter moves {factor:.3g} times as far as it should. "
+                     "Look for a sum or a mean too many, or a second step.")  # fmt: skip
     report.wrong("the parameters do not move as they should. Three things to look at: the noise comes from "
                  "vae.reparameterize, once; the decoder gets the draw, not the mean; the loss is the mean of "
                  "reconstruction + beta · KL.")  # fmt: skip
@@ -341,7 +342,7 @@ def _check_other_paths(report, moved, gradient, beta):
         ("the reconstruction is the squared error, of the logits; it should be vh.bernoulli_nll.",
          {"reconstruction": losses.squared_error}),
         ("the sigmoid is applied twice: vh.bernoulli_nll wants the logits, as the decoder gives them.",
-         {"reconstruction": lambda x, logits: losses.bernoulli_nll(x, ops.sigmoid(logits))}),
+         {"reconstruction": lambda x, logits: losses.bernoulli_nll(x, 1 / (1 + ops.exp(-logits)))}),
     ]:  # fmt: skip
         if _close(moved, gradient(lambda r, k: ops.mean(r + beta * k), **options)[1]):
             report.wrong(text)

@@ -57,7 +57,7 @@ def _even(long, short, t):
     return (1 - t) * long + t * short
 
 
-def _circle(a, b, n, lengths=_even, degrees=False, raw=False, t=None, turn=np.sin):
+def _circle(a, b, n, lengths=_even, degrees=False, raw=False, t=None):
     t, long, short = np.linspace(0, 1, n) if t is None else t, np.linalg.norm(a), np.linalg.norm(b)
     t = t[:, None]
     angle = np.arccos(np.clip(a @ b / (long * short), -1, 1))
@@ -65,7 +65,7 @@ def _circle(a, b, n, lengths=_even, degrees=False, raw=False, t=None, turn=np.si
         angle = np.degrees(angle)
     if raw:
         return (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
-    turned = (turn((1 - t) * angle) * a / long + turn(t * angle) * b / short) / turn(angle)
+    turned = (np.sin((1 - t) * angle) * a / long + np.sin(t * angle) * b / short) / np.sin(angle)
     return lengths(long, short, t) * turned
 
 
@@ -75,10 +75,10 @@ def _mixed(a, b, n):
     return _even(long, short, t) * ((1 - t) * a / long + t * b / short)
 
 
-def _bent(a, b, n, lengths=_even):
+def _bent(a, b, n, lengths=_even, raw=False):
     """The straight line with every point pulled to the right length: the right path, in steps of unequal angle."""
     t, long, short = np.linspace(0, 1, n)[:, None], np.linalg.norm(a), np.linalg.norm(b)
-    points = (1 - t) * a / long + t * b / short
+    points = (1 - t) * a + t * b if raw else (1 - t) * a / long + t * b / short
     return points / np.linalg.norm(points, axis=1, keepdims=True) * lengths(long, short, t)
 
 
@@ -106,6 +106,8 @@ def great_circle(report):
         ("the angle is in degrees; sin and cos of numpy want radians.", lambda a, b, n: _circle(a, b, n, degrees=True)),
         ("the path is right but its steps are not equal: turn by equal angles, do not rescale the straight line.",
          _bent),
+        ("the path is right but its steps are not equal: turn by equal angles, do not rescale the straight line.",
+         lambda a, b, n: _bent(a, b, n, raw=True)),
         ("the angle is wrong: divide start · end by both lengths before the arccos.",
          lambda a, b, n: _wrong_angle(a, b, n, clip=False)),
         ("the angle is wrong: divide start · end by both lengths before the arccos.",
@@ -116,16 +118,17 @@ def great_circle(report):
         ("you do not divide by sin θ.", _without_sine),
         ("this is the straight line, with every point pulled to length 1: turn by equal angles, and let the length go "
          "evenly from that of start to that of end.", lambda a, b, n: _bent(a, b, n, lambda i, j, t: 1)),
+        ("this is the straight line, with every point pulled to length 1: turn by equal angles, and let the length go "
+         "evenly from that of start to that of end.", lambda a, b, n: _bent(a, b, n, lambda i, j, t: 1, raw=True)),
         ("the walk stops one step before its end: the last point must be `end`.",
          lambda a, b, n: _circle(a, b, n, t=np.arange(n) / n)),
-        ("the sine belongs where you have the cosine.", lambda a, b, n: _circle(a, b, n, turn=np.cos)),
         ("the angle is right, but the sines are missing: this mixes the two directions on a straight line.",
          lambda a, b, n: _mixed(a, b, n)),
         ("the length is right at both ends, but goes by equal factors; it should go by equal steps.",
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: i ** (1 - t) * j**t)),
     ]  # fmt: skip
     report.compare(cases, _circle, mistakes, "one row for each point of the walk.")
-    same, ok = np.array([1.0, 2.0]), "the path is right, except where start and end have the same direction: "
+    same, ok = np.array([0.0, 2.0]), "the path is right, except where start and end have the same direction: "
     points = report.array(same, 2 * same, 4)
     if not np.isfinite(points).all():
         report.wrong(ok + "there θ = 0, and 0/0 gives NaN.\nA straight line is the right way there.")

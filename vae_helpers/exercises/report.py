@@ -167,7 +167,7 @@ class Report:
                 self.wrong(f"every value is {factor:.4g} times what it should be.")
         case, one, other = next(triple for triple in zip(cases, found, expected) if not _same(triple[1], triple[2]))
         place = np.unravel_index(np.argmax(np.abs(one - other)), one.shape)
-        where = f" at {tuple(int(i) for i in place)}" if place else ""
+        where = f" at {[int(i) for i in place]}" if place else ""
         self.wrong(f"the value{where} is {one[place]:.4g}; it should be {other[place]:.4g}, for\n{_show(case)}")
 
 
@@ -175,7 +175,9 @@ def _file_of(function):
     """The file, or the cell of a notebook, in which a function is written."""
     function = inspect.unwrap(getattr(function, "python_function", function))  # under a tf.function
     function = getattr(function, "func", function)  # in a functools.partial
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    if not hasattr(function, "__code__"):  # an object; the code of a Keras layer is in `call`
+        function = getattr(type(function), "call", type(function).__call__)
+    code = getattr(function, "__code__", None)
     return getattr(code, "co_filename", None)
 
 
