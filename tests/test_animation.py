@@ -1,6 +1,7 @@
 """GIFs, and the callback that collects their frames."""
 
 import imageio.v3 as iio
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -43,7 +44,7 @@ def test_grey_and_colour(shape, tmp_path):
         ([], "a.gif", "frames is empty"),
         ([np.zeros((4, 4)), np.zeros((5, 4))], "a.gif", "different shapes"),
         ([np.zeros(4)], "a.gif", "a frame has shape"),
-        ([np.zeros((4, 4))], "a.png", "must end in .gif"),
+        ([np.zeros((4, 4))], "a.png", "ends in .gif"),
         ([np.zeros((4, 4))], "missing/a.gif", "does not exist"),
     ],
 )
@@ -77,3 +78,25 @@ def test_the_callback_draws_within_epochs_too(make_vae, binary, steps_per_execut
     frames = vh.Frames(lambda model: 0, every=4)
     vae.fit(binary, epochs=2, batch_size=3, verbose=0, callbacks=[frames])  # 13 steps in an epoch
     assert len(frames.frames) == 1 + 6 + 1  # before; six multiples of 4 in 26 steps; the trained model
+
+
+def test_a_gif_is_shown_as_an_image_that_needs_no_file(tmp_path):
+    path = vh.save_gif([np.zeros((4, 6)), np.ones((4, 6))], tmp_path / "a.gif")
+    shown = vh.show_gif(path, scale=3, alt='a "dot"').data
+    path.unlink()
+    assert shown.startswith('<img src="data:image/gif;base64,R0lGOD')
+    assert 'width="18"' in shown and 'alt="a &quot;dot&quot;"' in shown
+
+
+def test_only_a_gif_is_shown(tmp_path):
+    path = tmp_path / "a.gif"
+    path.write_text("no picture")
+    with pytest.raises(ValueError, match="not a GIF"):
+        vh.show_gif(path)
+
+
+def test_a_figure_becomes_a_frame_and_is_closed():
+    figure = plt.figure(figsize=(2, 1), dpi=50, facecolor="red", layout="none")
+    frame = vh.as_frame(figure)
+    assert frame.shape == (50, 100, 3) and frame.dtype == np.uint8
+    assert (frame == [255, 0, 0]).all() and not plt.fignum_exists(figure.number)

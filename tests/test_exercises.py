@@ -33,7 +33,10 @@ def said(capsys):
 
     def run(name, function):
         capsys.readouterr()
-        getattr(vh.check, name)(function)
+        try:
+            getattr(vh.check, name)(function)
+        except KeyboardInterrupt:
+            pytest.fail("the check raised KeyboardInterrupt")  # otherwise it would end all tests
         out, err = capsys.readouterr()
         assert err == ""
         assert "Traceback" not in out
@@ -622,7 +625,7 @@ WRONG = {
             "the sigmoid is applied twice",
         ),
         (lambda x, a: nll_of_probabilities(x, ops.sigmoid(ops.sigmoid(a))), "the sigmoid is applied twice"),
-        (lambda x, a: nll_of_probabilities(x, ops.sigmoid(a)), "you take the logarithm of 0"),
+        (lambda x, a: nll_of_probabilities(x, ops.sigmoid(a)), "its logarithm is that of 0"),
         (lambda x, a: nll_of_probabilities(x, ops.sigmoid(a), tiny=1e-7), "you cut the probability off"),
         (lambda x, a: ops.sum(ops.binary_crossentropy(x, tf.sigmoid(a)), axis=PIXELS), "you cut the probability"),
         (lambda x, a: ops.sum(ops.log(1 + ops.exp(a)) - x * a, axis=PIXELS), "is not finite"),
@@ -656,7 +659,7 @@ WRONG = {
         (step_of(lambda r, k, b: b * ops.mean(k)), "Is the reconstruction in the loss"),
         (step_of(lambda r, k, b: ops.mean(b * r + k)), "beta multiplies the reconstruction"),
         (step_of(lambda r, k, b: b * ops.mean(r + k)), "beta multiplies both terms"),
-        (step_of(lambda r, k, b: r + b * k), "you sum over the batch"),
+        (step_of(lambda r, k, b: r + b * k), "take their mean"),
         (step_of(lambda r, k, b: ops.sum(r + b * k)), "you sum over the batch"),
         (step_of(lambda r, k, b: ops.mean(r) + b * ops.sum(k)), "you sum the KL over the batch"),
         (step_of(lambda r, k, b: ops.sum(r) + b * ops.mean(k)), "you sum the reconstruction over the batch"),
@@ -1484,9 +1487,17 @@ CORRECT_CASES = [
 
 @pytest.mark.parametrize("name, function", CORRECT_CASES)
 def test_what_is_right_passes(said, name, function):
-    start = time.perf_counter()
     assert f"{name} · right: " in said(name, function)
-    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_check_answers_soon(said, name):
+    seconds = []
+    while len(seconds) < 3 and min(seconds, default=9) > 2:  # again, in case that the computer was busy
+        start = time.perf_counter()
+        said(name, RIGHT[name])
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 2
 
 
 def test_there_are_many_ways_to_be_right():
@@ -1607,6 +1618,7 @@ def raises(error):
         (fails_in_a_helper, ["KeyError: 'missing'", 'return {}["missing"] # the helper\'s line']),
         (fails_with_type_error, ["TypeError", "the line in question"]),
         (functools.partial(fails_with_type_error, 1), ["TypeError", "the line in question"]),
+        (np.errstate(all="ignore")(fails_with_type_error), ["TypeError", "the line in question"]),
         (leaves, ["SystemExit: 3", "sys.exit(3)"]),
         (calls_itself, ["RecursionError", "calls itself without end", "return calls_itself"]),
         (asks_for_too_much, ["MemoryError", "more memory than there is", "np.zeros((10**6"]),

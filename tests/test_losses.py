@@ -257,3 +257,10 @@ def test_images_and_logits_of_different_shapes_are_refused_with_a_remedy(shape):
 def test_batches_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="shape"):
         vh.bernoulli_nll(np.zeros((2, 4, 4, 1), "float32"), np.zeros((1, 4, 4, 1), "float32"))
+
+
+def test_a_sigmoid_too_many_is_not_undone():
+    # Keras's own cross-entropy looks behind its own sigmoid, and computes as if it were not there.
+    x, logits = np.ones((1, 2, 2, 1)), keras.ops.zeros((1, 2, 2, 1))
+    twice = vh.bernoulli_nll(x, keras.ops.sigmoid(logits))
+    np.testing.assert_allclose(twice, 4 * np.log(1 + np.exp(-0.5)), rtol=1e-5)

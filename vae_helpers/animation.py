@@ -3,7 +3,6 @@
 import base64
 import html
 import os
-import tempfile
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -12,15 +11,25 @@ import numpy as np
 from IPython.display import HTML
 
 
-def check_writable(path):
-    """Raise ValueError unless a .gif file can be written at path. Call it before a long training, not after."""
+def check_writable(path, suffix=".gif"):
+    """Raise ValueError unless a file with this suffix can be written at path. Call it before long work, not after."""
     path = Path(path)
-    if path.suffix != ".gif":
-        raise ValueError(f"path is {str(path)!r}; it must end in .gif.")
+    if path.suffix != suffix or path.is_dir():
+        raise ValueError(f"path is {str(path)!r}; it must be a file that ends in {suffix}.")
     if not path.parent.is_dir():
         raise ValueError(f"the folder {str(path.parent)!r} does not exist: make it first, or choose another path.")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"the folder {str(path.parent)!r} cannot be written to: choose another path.")
+
+
+def write_whole(path, write):
+    """Call write(draft) with a path beside `path`, and move the file into place when it is complete."""
+    draft = path.with_name(f".draft-{os.getpid()}-{path.name}")
+    try:
+        write(draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def save_gif(frames, path, frame_ms=120, last_ms=1500):
@@ -42,16 +51,14 @@ def save_gif(frames, path, frame_ms=120, last_ms=1500):
         raise ValueError(f"frame_ms and last_ms must be at least 20; they are {frame_ms} and {last_ms}.")
     durations = [10 * round(frame_ms / 10)] * (len(frames) - 1) + [10 * round(last_ms / 10)]
     path = Path(path)
-    handle, draft = tempfile.mkstemp(suffix=".gif", dir=path.parent)
-    os.close(handle)
-    try:
+
+    def write(draft):
         iio.imwrite(draft, frames, duration=durations if len(frames) > 1 else durations[0], loop=0)
         written = gif_duration_ms(draft)
         if written != sum(durations):
             raise ValueError(f"the GIF lasts {written} ms instead of {sum(durations)}: update imageio and pillow.")
-        os.replace(draft, path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+
+    write_whole(path, write)
     return path
 
 

@@ -4,7 +4,6 @@ import base64
 import html
 import json
 import math
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from keras import ops
 from sklearn.decomposition import PCA
 
+from vae_helpers.animation import check_writable, write_whole
 from vae_helpers.models import VAE
 from vae_helpers.plots import CLASS_COLORS
 
@@ -51,19 +51,9 @@ class LatentExplorer:
 
         Raises ValueError for a path that cannot be written.
         """
+        check_writable(path, ".html")
         path = Path(path)
-        if path.suffix != ".html" or path.is_dir():
-            raise ValueError(f"path is {str(path)!r}; it must be a file that ends in .html.")
-        if not path.parent.is_dir():
-            raise ValueError(f"the folder {str(path.parent)!r} does not exist: make it first, or choose another path.")
-        if not os.access(path.parent, os.W_OK):
-            raise ValueError(f"the folder {str(path.parent)!r} cannot be written to: choose another path.")
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        try:
-            draft.write_text(self.page, encoding="utf-8", newline="\n")
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(path, lambda draft: draft.write_text(self.page, encoding="utf-8", newline="\n"))
         return path
 
 

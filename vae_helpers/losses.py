@@ -69,9 +69,12 @@ def bernoulli_nll(x, logits):
     Source: Kingma & Welling (2014), appendix C.1, written with logits, so that no log(0) occurs.
     """
     check_pixels(x)
-    if tuple(x.shape[1:]) != tuple(logits.shape[1:]):
+    sizes = list(zip(x.shape, logits.shape))  # None where a traced graph does not know the batch
+    if len(x.shape) != len(logits.shape) or any(a != b for a, b in sizes if None not in (a, b)):
         raise ValueError(f"x has shape {tuple(x.shape)} and logits {tuple(logits.shape)}: give one logit per pixel.")
-    return _sum_per_example(ops.binary_crossentropy(*_same_dtype(x, logits), from_logits=True))
+    # Written out: ops.binary_crossentropy undoes a sigmoid that somebody applied by mistake, and hides the mistake.
+    x, logits = _same_dtype(x, logits)
+    return _sum_per_example(ops.softplus(logits) - x * logits)
 
 
 def squared_error(x, images):

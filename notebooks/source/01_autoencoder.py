@@ -83,8 +83,8 @@ print("pixels of one image:", np.prod(data.image_shape))
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# (c). Almost all lists of 784 numbers look like the second row below. Take only a strong simplification: say that an image
-# is a shoe if 140 given pixels are all dark, below 0.1. One random image has that with probability 0.1<sup>140</sup>: a number with 139 zeros after the point.
+# (c). Almost all lists of 784 numbers look like the second row below. A strong simplification: in a real image, at least 140 pixels are dark, below 0.1 (measured below). Choose 140 pixels, and ask only that these are dark.
+# One random image has that with probability 0.1<sup>140</sup>: a number with 139 zeros after the point.
 #
 # </details>
 
@@ -103,7 +103,7 @@ vh.plot_images([examples, noise], ["real", "random"], titles=names);
 
 # %%
 def dark_pixels(images):
-    return (images < 0.1).sum(axis=(1, 2, 3))
+    return np.array([np.sum(image < 0.1) for image in images])
 
 
 fewest_real = np.quantile(dark_pixels(data.x_train), 0.01)  # all but 1 % have more
@@ -131,7 +131,7 @@ vh.expect("dark pixels of 2000 random images, at most", most_random, at_most=130
 
 # %%
 def squared_error(x, x_hat):
-    """The squared error of each image. x, x_hat: (n, height, width, channels). Returns (n,)."""
+    """The squared error of each image. x, x_hat: (n, height, width, channels); x_hat may be one image for all. Returns (n,)."""
     ### BEGIN SOLUTION
     return ((x - x_hat) ** 2).sum(axis=(1, 2, 3))
     ### END SOLUTION
@@ -140,7 +140,8 @@ def squared_error(x, x_hat):
 vh.check.squared_error(squared_error)
 
 # %% [markdown]
-# From here on the lesson uses `vh.squared_error`, which is the same. **Target:** for the first five test images and the mean image, your function should give the five numbers that the next cell prints first.
+# From here on the lesson uses `vh.squared_error`, which is the same. **Target:** the five numbers that the next cell prints first: the errors of the first five test images, if the mean image is the answer to all of them. To compare, run
+# `squared_error(data.x_test[:5], mean_image[None])` after it. (`[None]` adds an axis of length 1; numpy then uses this one image for all five.)
 #
 # `vh.expect` prints what we measured, and the range that we expect. If it says OFF, your result is outside this range.
 
@@ -181,8 +182,8 @@ back = pca.inverse_transform(codes_pca)  # (images, 784): decompressed
 #
 # ### Exercise 1.2 · PCA with your own hands
 #
-# PCA is simple: the two steps are two matrix products. Write them. You get the mean image and the directions, each as a list of pixels. To compress: subtract the mean, and multiply by each direction. To
-# rebuild: multiply the numbers by the directions again, and put the mean back. (`a @ b` is the matrix product, `a.T` swaps rows and columns.)
+# PCA is simple: the two steps are two matrix products. Write them. You get the mean image and the directions, each as a list of pixels. The directions have length 1 and stand at right angles; therefore the same directions compress and rebuild.
+# To compress, measure each image from the mean: for each direction, multiply pixel by pixel and add up. To rebuild, add so much of each direction to the mean. (`a @ b` is the matrix product, which multiplies and adds up; `a.T` swaps rows and columns.)
 
 # %%
 def pca_reconstruct(x, mean, directions):
@@ -196,7 +197,7 @@ def pca_reconstruct(x, mean, directions):
 vh.check.pca_reconstruct(pca_reconstruct)
 
 # %% [markdown]
-# **Target:** `pca_reconstruct(flat_test, pca.mean_, pca.components_)` should be the same as `back`. As a picture: the last one in the next figure.
+# **Target:** `np.abs(pca_reconstruct(flat_test, pca.mean_, pca.components_) - back).max()` should be nearly 0. As a picture: the last one in the next figure.
 #
 # Note the two steps; they have the same names in the rest of the course:
 #
@@ -295,6 +296,14 @@ vh.expect("loss of the class minus loss by hand", difference, at_most=1e-2, ever
 # One step looks at one **batch** of 128 images. One **epoch** is one pass over all training images. We train two autoencoders, with 2 and with 10
 # latents. Each takes 10 to 20 seconds. (Keras prints the same number twice, as `loss` and as `reconstruction`; `val_` means: measured on the test
 # images.)
+#
+# **Predict.** Which will be better: PCA with 10 latents, or the autoencoder with only 2?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# PCA with 10, but not by much, as the cells below measure. That five times as many numbers win so narrowly says how much the bends are worth.
+#
+# </details>
 
 # %%
 training = {"epochs": settings.epochs, "batch_size": 128, "verbose": 2}
@@ -313,13 +322,6 @@ axes[0].set(title="2 latents: error per image", ylabel="squared error");
 # at the end of each epoch. *Training* is an average over the whole epoch, while the model still improves; so it starts higher. Later the curves stay
 # close: the model is about as good on new images as on those it learned from. It did not just memorize them.
 #
-# **Predict.** Which will be better: PCA with 10 latents, or the autoencoder with only 2?
-#
-# <details><summary>Open the answer when you have decided</summary>
-#
-# PCA with 10, but not by much, as the next cells measure. That five times as many numbers win so narrowly says how much the bends are worth.
-#
-# </details>
 
 # %%
 rebuilt = {
@@ -427,14 +429,13 @@ vh.expect("spread of the codes", codes.std(axis=0).mean(), at_least=2)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# (b) comes closest, but look carefully: the blend changes unevenly along the path, and some pictures are mixtures that are no clothes. Noise does not appear: the decoder is a smooth
-# map (apart from its bends), and near codes give similar pictures.
+# (b) comes closest, but look carefully: the blend changes unevenly along the path, and some pictures are mixtures that are no clothes. Noise does not appear: small steps in the code make small steps in the picture.
 #
 # </details>
 #
 # ### Exercise 1.3 · A walk
 #
-# First we need the points of the path. Write them: `steps` points from `start` to `end`, in equal steps, with both ends included. One way: let the share of `end` grow from 0 to 1, and that of `start` fall from 1 to 0.
+# First we need the points of the path. Write them: `steps` points from `start` to `end`, in equal steps, with both ends included. One way: let the share of `end` grow from 0 to 1, and that of `start` fall from 1 to 0. (`np.linspace(0, 1, steps)` gives such shares as a list; `[:, None]` after it makes the list a column, so that numpy makes one row for each share.)
 
 # %%
 def walk(start, end, steps):
@@ -448,7 +449,7 @@ def walk(start, end, steps):
 vh.check.walk(walk)
 
 # %% [markdown]
-# **Target:** the pictures below; the package calls the function `straight_line`.
+# **Target:** `walk(np.array([0.0, 10.0]), np.array([1.0, 20.0]), 5)[1]` should be `[0.25, 12.5]`. The package calls the function `straight_line`; the pictures below come from it.
 
 # %%
 trouser, sandal = (np.median(codes[data.y_test == c], axis=0) for c in (1, 5))
@@ -499,14 +500,14 @@ axes[1].set_title("what the decoder draws there");
 #
 # - **Naive:** draw both numbers from the normal distribution with mean 0 and standard deviation 1, written $\mathcal N(0, I)$. ($I$, the identity matrix, says: each
 #   number has standard deviation 1, and the two do not depend on each other.) This is what the *variational autoencoder* of lesson 02 does, after another kind of training.
-# - **Fitted:** compute the mean and the covariance of the training codes (how far they spread, and how the two numbers vary together), and draw from the normal
-#   distribution with the same mean and covariance.
+# - **Fitted:** compute the mean and the covariance of the training codes, and draw from the normal
+#   distribution with the same mean and covariance. (The *covariance* of two numbers is a 2 × 2 table: on its diagonal the variances, beside them how much the two numbers vary together.)
 # - **Mixture:** fit a mixture of 20 normal distributions. To draw from it, first choose one of the 20, each with its own probability, then draw from that one.
 #
 # ### Exercise 1.4 · Draws like the codes
 #
-# Write the second answer. You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one). Return `n` new codes from the normal distribution with the mean and the covariance of the given codes. `np.cov`
-# computes a covariance; look at `help(np.cov)` to see whether it wants one code per row or per column.
+# Write the second of the three, *fitted*. You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one). Return `n` new codes from the normal distribution with the mean and the covariance of the given codes. `np.cov`
+# computes a covariance; look at `help(np.cov)` to see whether it wants one code per row or per column. `rng.multivariate_normal` draws.
 
 # %%
 def draw_fitted(codes, n, rng):
@@ -519,7 +520,7 @@ def draw_fitted(codes, n, rng):
 vh.check.draw_fitted(draw_fitted)
 
 # %% [markdown]
-# **Target:** the row *fitted* below, and the orange points in the middle of the next figure. There we use a "mixture" of one single normal distribution, which is the same.
+# **Target:** the orange points in the middle of the figure after next. There we use a "mixture" of one single normal distribution, fitted to 10,000 codes, which is nearly the same.
 #
 # **Predict.** Which fault will the naive images have? Which fault will remain in the fitted ones?
 
@@ -606,20 +607,20 @@ vh.expect("naive: spread of the draws / spread of the codes", spread, at_most=0.
 #
 # Here you have no check but your own eyes. (The expected ranges are for Fashion-MNIST and for the numbers in the lesson. When you change something, some lines may say OFF.)
 #
-# **First:** give both networks no hidden layer, `hidden=()`, and train again with 2 latents. Write down what error you expect, and why. Then run it.
+# **First:** in `make_autoencoder`, give both networks no hidden layer, `hidden=()`, and train again with 2 latents. Write down what error you expect, and why. Then run it.
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# Now the encoder is one straight map, and the decoder is another one, followed by a sigmoid. So it can hardly do better than PCA, which is the best among the straight maps. When we ran it, the error was 37.6; PCA had 36.6. Nearly all of the autoencoder's advantage came from
-# the bends. The sigmoid keeps the pixels between 0 and 1, and gradient descent need not find the very best straight map.
+# Now the encoder is one straight map, and the decoder is another one, followed by a sigmoid. The theorem about straight maps does not cover the sigmoid, but the sigmoid alone adds little: when we ran it, the error was 37.6; PCA had 36.6. So the autoencoder's advantage came from
+# the bends of the hidden layers. That it is even a little worse than PCA is possible: the training is short, and need not find the best parameters.
 #
 # </details>
 #
-# **Then:** change `latent_dim=10` to 50, and compare with `error(pca_images(50))`. Does the autoencoder still beat PCA, and by as much as before?
+# **Then:** put the hidden layers back, change `latent_dim=10` to 50, and compare with `error(pca_images(50))`. Does the autoencoder still beat PCA, and by as much as before?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# When we ran it: 8.5 for the autoencoder, 9.2 for PCA. The advantage shrinks from some 40 % to 7 %. With many latents even straight lines keep most of the image, and the same short training must now make use of 50 numbers.
+# When we ran it: 8.55 for the autoencoder, 9.17 for PCA. The advantage shrinks from some 40 % to 7 %. With many latents even straight lines keep most of the image, and the same short training must now make use of 50 numbers.
 #
 # </details>
 #

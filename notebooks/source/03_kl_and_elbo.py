@@ -160,7 +160,7 @@ for ax in axes:
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# $\mathrm{KL}(\text{target}\,\|\,q)$ averages over the target: wherever the target is high, $q$ must not be low, so $q$ covers both hills. $\mathrm{KL}(q\,\|\,\text{target})$ averages over $q$: wherever $q$ is high, the target must not be low, so $q$ stays out of the valley.
+# $\mathrm{KL}(\text{target}\,\|\,q)$ averages over the target: wherever the target is high, $q$ must not be low, so $q$ covers both hills. $\mathrm{KL}(q\,\|\,\text{target})$ averages over $q$: wherever $q$ is high, the target must not be low, so $q$ stays out of the valley. So the first is the wide hill, the second the single one.
 #
 # </details>
 
@@ -330,8 +330,8 @@ print(*(f"{kl + 0:.3f}" for kl in vh.gaussian_kl(three_means, three_log_vars)))
 # %% [markdown]
 # ### Exercise 3.2 · Between any two clouds (harder)
 #
-# Now let both sides be clouds: $a$ with mean $\mu_a$ and variance $\sigma_a^2$, and $b$ with $\mu_b$ and $\sigma_b^2$. Derive $\mathrm{KL}(a\,\|\,b)$ as above: which of the five lines change? (Only the averages of $\log p$ do. You need the average of $(z-\mu_b)^2$ over $a$: it is the variance
-# of $a$ plus the squared distance of the means.) Then write it for a batch.
+# Now let both sides be clouds: $a$ with mean $\mu_a$ and variance $\sigma_a^2$, and $b$ with $\mu_b$ and $\sigma_b^2$. Derive $\mathrm{KL}(a\,\|\,b)$ as above: which of the five lines change? ($a$ plays the part of $q$, $b$ that of $p$. So (1) and (3) stay; (2), (4) and (5) change. In place of (2) you need the average of $(z-\mu_b)^2$ over $a$: it is the variance
+# of $a$ plus the squared distance of the means.) Then write it for a batch, again with `ops`.
 
 # %%
 def kl_between(mean_a, log_var_a, mean_b, log_var_b):
@@ -345,7 +345,7 @@ def kl_between(mean_a, log_var_a, mean_b, log_var_b):
 vh.check.kl_between(kl_between)
 
 # %% [markdown]
-# **Target:** quadrature knows nothing of formulas. For $a=\mathcal N(1.5,\,0.25)$ and $b=\mathcal N(0,\,4)$ (the second number is the variance), and for the other direction:
+# **Target:** quadrature knows nothing of formulas. For $a=\mathcal N(1.5,\,0.25)$ and $b=\mathcal N(0,\,4)$ (the second number is the variance), and for the other direction, it gives the numbers below. To compare: `kl_between(np.array([[1.5]]), np.log([[0.25]]), np.array([[0.0]]), np.log([[4.0]]))`.
 
 # %% tags=["nbval-check-output"]
 log_a, log_b = log_normal(z, 1.5, np.log(0.25)), log_normal(z, 0.0, np.log(4.0))
@@ -560,7 +560,7 @@ vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0,
 # ### Exercise 3.3 · All by drawing
 #
 # Write the first of the two for a batch of images: $\log p(x\mid z)+\log p(z)-\log q(z\mid x)$ at one draw $z$ for each image. The package gives you two functions: `vh.bernoulli_nll(x, logits)` is *minus* $\log p(x\mid z)$, and `vh.gaussian_log_prob(z, mean, log_var)` is the logarithm of a normal density,
-# summed over the latents. (For the prior, the mean is 0.0 and the log-variance 0.0.)
+# summed over the latents.
 
 # %%
 def elbo_of_one_draw(x, logits, z, mean, log_var):
@@ -575,11 +575,19 @@ def elbo_of_one_draw(x, logits, z, mean, log_var):
 vh.check.elbo_of_one_draw(elbo_of_one_draw)
 
 # %% [markdown]
-# **Target:** `vh.log_likelihood` with one sample computes it for a model. For an untrained VAE and five digits (your numbers may differ: the parameters are random):
+# **Target:** two images of two pixels and two latents, with the numbers of the next cell; `elbo_of_one_draw(*small)` should give what it prints. (TensorFlow Probability computes it there, in another way.)
 
-# %%
-untrained = vh.VAE(vh.mlp_encoder(data.image_shape, 2), vh.mlp_decoder(data.image_shape, 2))
-print(np.round(vh.log_likelihood(untrained, data.x_test[:5], samples=1), 1))
+# %% tags=["nbval-check-output"]
+small = [
+    np.array([1, 0, 1, 1], "float32").reshape(2, 2, 1, 1),  # x
+    np.array([2, -1, 0, 3], "float32").reshape(2, 2, 1, 1),  # logits
+    *(np.array(v, "float32") for v in ([[0.5, -1], [1, 2]], [[0, -1], [1, 1]], [[0, -2], [-1, 0.5]])),
+]  # the last three: z, mean, log_var
+coins = tfd.Independent(tfd.Bernoulli(logits=small[1]), 3)
+q = tfd.MultivariateNormalDiag(small[3], np.exp(0.5 * small[4]))
+prior_2 = tfd.MultivariateNormalDiag(np.zeros(2, "float32"), np.ones(2, "float32"))
+values = coins.log_prob(small[0]) + prior_2.log_prob(small[2]) - q.log_prob(small[2])
+print(*(f"{value:.3f}" for value in values))
 
 # %% [markdown]
 # **Predict.** Which of the two estimates jumps less from draw to draw? Always?
@@ -682,7 +690,7 @@ vh.expect("formula / drawing, larger of the two", max(formula / drawn), at_most=
 #
 # ### Exercise 3.4 · The effective β of any loss
 #
-# Write the rule as a function. `reconstruction` and `kl` say how each term is reduced, "sum" or "mean"; `weight` is a number that multiplies the KL term, such as the "KL weight" of many programs.
+# Write the rule as a function. `pixels` is how many numbers one image has (64 · 64 · 3 for a colour image), `latents` how many latents the code has. `reconstruction` and `kl` are the words "sum" or "mean": how the program reduces each term. `weight` is a number that multiplies the KL term, such as the "KL weight" of many programs.
 
 # %%
 def effective_beta(pixels, latents, reconstruction, kl, weight):
@@ -825,11 +833,11 @@ vh.expect("difference of the gradients / their size", difference / size, at_most
 #
 # Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
 #
-# **First:** train the small network with $\beta=10$, as `train(1, 10)`. Before you run it: will it collapse? Predict its KL from the sentence above, that a nat of KL saves about ten nats of reconstruction.
+# **First:** train the small network with $\beta=10$: `train(1, 10).evaluate(data.x_test, verbose=0, return_dict=True)`. Before you run it: will its KL stay as it was, become smaller, or vanish? The sentence above says that a nat of KL saves about ten nats, *on average*. What must be true of the last nat that the model keeps?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# It does not collapse, but the KL falls to about a third: 1.9 nats when we ran it, with a reconstruction of 171.7. Against $R_0\approx206$, these nats save $206-171.7\approx34$ nats, about 18 each: they say roughly which kind of digit it is. The later nats save less. With $\beta=10$ the model keeps only the nats that save more than ten.
+# It does not collapse, but the KL falls to about a third: 1.9 nats when we ran it, with a reconstruction of 171.7. Against $R_0\approx206$, these nats save $206-171.7\approx34$ nats, about 18 each, more than the average of ten. So the first nats save most, and later ones less. With $\beta=10$ the model keeps only the nats that save more than ten.
 #
 # </details>
 #

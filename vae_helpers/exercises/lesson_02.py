@@ -219,8 +219,9 @@ def _check_large_logits(report, right):
     found, expected = report.array(*tensors(x, logits)), right(x, logits)
     ok = "the values for moderate logits are right, but "
     if not np.isfinite(found).all():
-        report.wrong(ok + "for logits of ±200 the result is not finite: in float32 the sigmoid is then exactly "
-                     "0 or 1, and you take the logarithm of 0. Find a form that needs no probability.")  # fmt: skip
+        report.wrong(ok + "for logits of ±200 the result is not finite. In float32 the sigmoid is then exactly 0 or "
+                     "1, and its logarithm is that of 0; and exp(200) is too large a number.\n"
+                     "Find a form that needs neither; the text of the exercise names a function for it.")  # fmt: skip
     if not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
         report.wrong(ok + f"a surprise of 200 nats comes out as {found[2:].min():.1f}: you cut the probability "
                      "off before the logarithm. Then the loss is wrong, and has no slope.\n"
@@ -265,13 +266,13 @@ def train_step(report):
     for beta in (1.0, 3.0):
         restart()
         before = [np.array(v) for v in variables]
-        optimizer = keras.optimizers.SGD(rate)
-        optimizer.build(variables)  # here, because a function compiled by tf.function may not make variables twice
-        value = report.run(vae, optimizer, x, beta)
+        value = report.run(vae, keras.optimizers.SGD(rate), x, beta)
         moved = [(b - np.array(v)) / rate for b, v in zip(before, variables)]
         if value is None and any(np.any(m) for m in moved):
             report.wrong("the parameters have changed, but nothing is returned: return the loss.")
         value = report.as_array(value)
+        if value.shape == (len(x),):
+            report.wrong("the loss has one number for each image; take their mean: training needs one number.")
         loss, wanted = gradient(lambda r, k, beta=beta: ops.mean(r + beta * k))
         _check_moved(report, moved, wanted, vae, gradient, beta, len(x))
         _check_loss_value(report, value, loss, len(x))
@@ -289,10 +290,12 @@ def _check_moved(report, moved, wanted, vae, gradient, beta, batch):
     encoder = len(vae.encoder.trainable_variables)
     still = [np.allclose(m, 0) for m in moved]
     if all(still):
-        report.wrong("no parameter has changed: compute the gradients, then let the optimizer apply them.")
+        report.wrong("no parameter has changed: compute the gradients of the `vae` that you are given, then let the "
+                     "optimizer apply them.")  # fmt: skip
     if all(still[encoder:]) and not any(still[:encoder]):
-        report.wrong("only the encoder has changed: the decoder must learn as well.\n"
-                     "Is the reconstruction in the loss, and computed inside the GradientTape?")  # fmt: skip
+        report.wrong("only the encoder has changed: the decoder must learn as well. Is the reconstruction in the loss, "
+                     "and computed inside the GradientTape?\n"
+                     "(vae.decode gives finished pixels, without a gradient; training needs vae.decoder.)")  # fmt: skip
     if all(still[:encoder]) and not all(still[encoder:]):
         report.wrong("only the decoder has changed: the encoder must learn as well.\n"
                      "Is every step from the encoder to the loss inside the GradientTape?")  # fmt: skip
@@ -323,9 +326,10 @@ def _check_moved(report, moved, wanted, vae, gradient, beta, batch):
     if _close(moved, wanted, factor):
         report.wrong(f"every parameter moves {factor:.3g} times as far as it should. "
                      "Look for a sum or a mean too many, or a second step.")  # fmt: skip
-    report.wrong("the parameters do not move as they should. Three things to look at: the noise comes from "
+    report.wrong("the parameters do not move as they should. Four things to look at: the noise comes from "
                  "vae.reparameterize, once; the decoder gets the draw, not the mean; the loss is the mean of "
-                 "reconstruction + beta · KL.")  # fmt: skip
+                 "reconstruction + beta · KL, not divided by anything; the step is made by the `optimizer` that you "
+                 "are given.")  # fmt: skip
 
 
 def _check_other_paths(report, moved, gradient, beta):
@@ -350,8 +354,7 @@ def _check_other_paths(report, moved, gradient, beta):
 
 def _check_loss_value(report, value, loss, batch):
     if value.shape not in ((), (1,)):
-        named = "one loss for each image; return their mean." if value.shape == (batch,) else "one number is asked for."
-        report.wrong(f"the step is right, but what you return has shape {value.shape}: {named}")
+        report.wrong(f"the step is right, but what you return has shape {value.shape}; one number is asked for.")
     if not np.allclose(value, loss, rtol=1e-3):
         text = f"the step is right, but you return {value.item():.2f}; the loss before the step is {loss:.2f}."
         if np.allclose(value, loss * batch, rtol=1e-3):

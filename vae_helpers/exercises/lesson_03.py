@@ -131,6 +131,14 @@ def kl_between(report):
         ("the term with the means is missing.", lambda m, v, n, w: right(m, v, m, w)),
         ("the difference of the means must be squared.",
          lambda m, v, n, w: 0.5 * (w - v + (np.exp(v) + (m - n)) / np.exp(w) - 1).sum(1)),
+        ("the term with log_var_b is missing: log p of a normal distribution contains the logarithm of its variance.",
+         lambda m, v, n, w: (kl(m, v, n, w) - 0.5 * w).sum(1)),
+        ("the term with log_var_a is missing: log q of a normal distribution contains the logarithm of its variance.",
+         lambda m, v, n, w: (kl(m, v, n, w) + 0.5 * v).sum(1)),
+        ("the variance of a is missing: the average of (z − mean_b)² over a contains it.",
+         lambda m, v, n, w: (kl(m, v, n, w) - 0.5 * np.exp(v - w)).sum(1)),
+        ("you divide by log_var_b; the variance of b is exp(log_var_b).",
+         lambda m, v, n, w: 0.5 * (w - v + (np.exp(v) + (m - n) ** 2) / w - 1).sum(1)),
         ("you divide by b's standard deviation; its variance belongs there.",
          lambda m, v, n, w: 0.5 * (w - v + (np.exp(v) + (m - n) ** 2) / np.exp(0.5 * w) - 1).sum(1)),
         ("you take exp(log_var) for the standard deviation; it is the variance.",
@@ -283,6 +291,7 @@ def effective_beta(report):
         return weight * (pixels if reconstruction == "mean" else 1) ** p / (latents if kl == "mean" else 1) ** d
 
     mistakes = [
+        ("you do not use `pixels`: they need not be 784.", lambda p, d, r, k, w: beta(784, d, r, k, w)),
         ("this is 1/β: divide the factor of the KL by the factor of the reconstruction, not the other way round.",
          lambda *c: 1 / beta(*c)),
         ("you do not count the mean over the latents: it makes the KL smaller.", lambda *c: beta(*c, d=0)),

@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 from keras import ops
 
-_LINE_LENGTH = 100  # a cell's output is about so wide on a projector
+_LINE_LENGTH = 108  # a cell's output is about so wide on a projector
 _MESSAGE_LENGTH = 300  # of an error; TensorFlow's can fill a page
 _MOST_NUMBERS = 10**7  # in a result; no exercise asks for so many
 
@@ -105,12 +105,11 @@ class Report:
                 self.wrong(f"not yet: the function returns {part}.")
 
     def _show_error(self, error):
-        place = self._place(error)
-        if place is None and isinstance(error, TypeError):
-            self.wrong(f"your function does not take the arguments of the exercise.\nPython says: {error}")
-        message = " ".join(str(error).split())
+        place, message = self._place(error), " ".join(str(error).split())
         if len(message) > _MESSAGE_LENGTH:
             message = message[:_MESSAGE_LENGTH] + " …"
+        if place is None and isinstance(error, TypeError):
+            self.wrong(f"your function does not take the arguments of the exercise.\nPython says: {message}")
         lines = [f"your code stopped with {type(error).__name__}: {message}", place, _hint(error)]
         self.wrong("\n".join(line for line in lines if line))
 
@@ -173,7 +172,7 @@ class Report:
 
 def _file_of(function):
     """The file, or the cell of a notebook, in which a function is written."""
-    function = inspect.unwrap(getattr(function, "python_function", function))  # under a tf.function
+    function = inspect.unwrap(function)  # under a decorator
     function = getattr(function, "func", function)  # in a functools.partial
     if not hasattr(function, "__code__"):  # an object; the code of a Keras layer is in `call`
         function = getattr(type(function), "call", type(function).__call__)
@@ -238,6 +237,14 @@ def _hint(error):
         return "Your function calls itself without end."
     if "o gradients provided" in text or "gradients were provided" in text:
         return "Nothing connects the loss with the parameters: compute it inside the block of the GradientTape."
+    if "matmul" in text.lower() and "mismatch" in text:
+        return "A product a @ b needs as many columns in a as b has rows. Print both shapes; .T swaps rows and columns."
+    if "could not be broadcast" in text:
+        return "These shapes do not fit. numpy compares them from the last axis; [:, None] makes a list a column."
+    if "mean and cov must have same length" in text:
+        return "The covariance has the wrong size: np.cov takes one variable per row, and your codes are the rows."
+    if "_unique_id" in text:
+        return "optimizer.apply takes the gradients first, then the variables."
     if "has no attribute 'numpy'" in text:
         return "Inside a compiled step there are no values yet: use keras.ops in place of .numpy()."
     return ""
