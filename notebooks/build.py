@@ -17,6 +17,7 @@ notebooks/pictures/, for the README. Under a cell tagged `live` only the text is
 
 import base64
 import hashlib
+import io
 import os
 import re
 import sys
@@ -26,6 +27,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -129,6 +131,18 @@ def keep_text_of_live_cells(notebook):
                     output.data = {kind: data for kind, data in output.data.items() if kind == "text/plain"}
 
 
+def lighten_pictures(notebook):
+    """Store each PNG with 256 colours: half the size or less, and git keeps every version of every picture."""
+    for cell in notebook.cells:
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            if "image/png" in data:
+                small = io.BytesIO()
+                full = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+                if full.mode != "P":
+                    full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+                    data["image/png"] = base64.b64encode(small.getvalue()).decode()
+
+
 def export_pictures(notebook):
     """Write the pictures of the cells tagged `picture-NAME`: a PNG, or a GIF shown by `vh.show_gif`."""
     for cell in notebook.cells:
@@ -176,6 +190,7 @@ def build(source, solved, text_only, profile):
         if solved:
             keep_what_is_compared(notebook)
         keep_text_of_live_cells(notebook)
+    lighten_pictures(notebook)
     write(notebook, target)
     export_pictures(notebook)
     seconds, size = time.perf_counter() - started, target.stat().st_size / 1e6

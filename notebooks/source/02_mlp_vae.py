@@ -552,8 +552,8 @@ print(f"after:  KL {after['kl']:5.1f} nats, reconstruction {after['reconstructio
 vh.expect("KL before / after", before["kl"] / after["kl"], at_least=5)
 
 # %% [markdown]
-# **What you see.** The film, and below it three of its pictures. One dot is the code of one test image, in the colour of its digit; the dashed circle has the radius 2, and most of the prior lies inside. At the start, without the KL, the codes form long rays, as in lesson 01, and the clouds are extremely
-# narrow: with no price on it, each image takes a far and exact place. When the KL is switched on, both move at once: the rays contract, and $\sigma$ grows quickly, by a factor of ten or so. Later the clouds become narrower again, while the classes find their places.
+# **What you see.** The film, and below it three of its pictures. One dot is the code of one test image, in the colour of its digit; the dashed circle has the radius 2, and most of the prior lies inside. At the start, without the KL, the codes are spread far, some of them beyond the picture, and the clouds are extremely
+# narrow: with no price on it, each image takes a far and exact place. When the KL is switched on, both move at once: the codes contract, and $\sigma$ grows quickly, by a factor of ten or so. Later the clouds become narrower again, while the classes find their places.
 # The KL does not say *which* image goes where. It only makes far and narrow codes expensive, each image by itself.
 
 # %% [markdown]

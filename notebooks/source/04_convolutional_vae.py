@@ -110,7 +110,7 @@ def convolve(image, kernel):
 vh.check.convolve(convolve)
 
 # %% [markdown]
-# **Target:** the two maps above, without their outermost pixels (there the padding was "same").
+# **Target:** `convolve(digit[:, :, 0], kernels["level edges"])` should have the shape (26, 26) and be equal to `maps["level edges"][0, 1:-1, 1:-1, 0]`: the map above without its outermost pixels (there the padding was "same").
 #
 # How many parameters does such a layer have? Each filter has one kernel for each input channel, and one number to add (the bias). The place does not count: the same kernel is used everywhere.
 #
@@ -161,7 +161,7 @@ for ax, picture, title in zip(axes, (small, kernel, stamped), ("input, 4 × 4", 
 #
 # ### Exercise 4.2 · How large, how many?
 #
-# A transposed convolution reads a map of `side` × `side` × `channels`. Compute the side of its output and its number of parameters. The kernel is at least as large as the stride. With padding "same", the output is exactly `stride` times as large; with "valid", think of the stamps: where does the last one begin, and where does it end?
+# A transposed convolution reads a map of `side` × `side` × `channels`. Compute the side of its output and its number of parameters, which counts as for a convolution. Here `kernel` is the side of the square kernel; it is at least as large as the stride. With padding "same", the output is exactly `stride` times as large; with "valid", think of the stamps: where does the last one begin, and where does it end?
 
 # %%
 def transposed_size(side, channels, filters, kernel, stride, padding):
@@ -175,7 +175,7 @@ def transposed_size(side, channels, filters, kernel, stride, padding):
 vh.check.transposed_size(transposed_size)
 
 # %% [markdown]
-# **Target:** for 16 filters of 5 × 5, stride 3, padding "valid", on a map of 6 × 6 × 8, Keras says:
+# **Target:** for 16 filters of 5 × 5, stride 3, padding "valid", on a map of 6 × 6 × 8, Keras says the following. `transposed_size(6, 8, 16, 5, 3, "valid")` should give the same side and the same number.
 
 # %% tags=["nbval-check-output"]
 layer = layers.Conv2DTranspose(16, 5, strides=3, padding="valid")
@@ -231,11 +231,11 @@ vh.expect("without, it moves by", float(ops.norm(plain)), at_most=1e-5, everywhe
 # The tutorial trains with Adam, step size 0.0001, batches of 32, and reports a test ELBO of −156.5 after ten epochs. Can we do better, and *why*? We change one thing at a time, and train one epoch each. The **schedule** in
 # the last line lets the step size fall along a cosine curve, from its start to 0 at the end of training: large steps at first, small ones for the finish.
 #
-# **Predict.** Which change brings most? (The second cell takes about two minutes.)
+# **Predict.** Which change brings most: a step size ten or thirty times as large, a batch four times as large, or the schedule? (The second cell takes about two minutes.)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The larger step, by far: with 0.0001 the model is still on its way after one epoch. Most people guess the batch size. But a larger batch makes fewer steps, and the time saved is smaller than one thinks.
+# The larger step, by far: with 0.0001 the model is still on its way after one epoch. A larger batch makes fewer steps in an epoch, and saves little time.
 #
 # </details>
 
@@ -322,7 +322,7 @@ vh.expect("difference of the two formulas", abs(by_drawing.mean() - elbo_conv), 
 # **What you see.** In five epochs, the same network is clearly better than the tutorial's after ten. The tutorial reports the estimate "all by drawing" of lesson 03; on average both are the ELBO. (`vh.log_likelihood` with more than one draw gives a tighter bound, by Burda and others, *Importance weighted autoencoders*, ICLR 2016, on
 # $\log p(x)$; with one draw it is the ELBO. The standard error says how much the number depends on the choice of test images and on the draws.)
 #
-# Most happens at the beginning of the training. So the film takes its pictures at growing distances.
+# Most happens at the beginning of the training. So in the film there are more and more training steps between two pictures.
 
 # %%
 import tempfile
@@ -359,7 +359,7 @@ contact_sheet(film.frames, (9, 4))
 
 # %% [markdown]
 # **What you see.** The film, and below it six of its pictures. In each picture, the first and third row are the test images, and below each stands its reconstruction. It begins as flat grey. Soon all reconstructions
-# are nearly the same blur. Then they part, and become sharper for the rest of the training. Some stay wrong to the end: a 4 that looks like a 9, a 5 that looks like an 8.
+# are nearly the same blur. Then they part, and become sharper for the rest of the training. In the stored run, some stay wrong to the end: a 4 that looks like a 9, a 5 that becomes a blend.
 #
 # Now the second film: the whole plane, spaced by the quantiles of the prior.
 #
@@ -372,8 +372,8 @@ movie(growth.frames, "manifold", 1, "the latent plane: one blur divides into the
 contact_sheet(growth.frames, (8, 5.6))
 
 # %% [markdown]
-# **What you see.** At first the whole plane is one blur: the mean of all digits, which does not depend on the code. Then the plane divides like a map of countries: first into two or three kinds, round and upright, then into more. The borders move for a while; at the end only the strokes become sharper. In the stored run, the
-# first clear digits stand at the border: round zeros on one side and ones on the other. The middle, where everything overlaps, is decided last.
+# **What you see.** It begins as flat grey. Soon the whole plane is one blur, nearly the mean of all digits: the decoder does not use the code yet. Then the plane divides like a map of countries, first into few kinds of strokes, then into more. The borders move for a while; at the end mostly the strokes become sharper. In the stored run, the
+# first clear digits stand at the border of the picture, and the middle, where many classes meet, is decided last.
 
 # %%
 vh.plot_history(history);
@@ -396,7 +396,13 @@ plt.title("The latent plane, spaced by the prior");
 # We did better than the tutorial with its own network, by training it differently. But do we need convolutions at all? Here are two multilayer perceptrons (MLPs), networks of Dense layers: one with about *as many parameters*, and a large one. All three train with the same step
 # size, batch size, schedule, seed and number of epochs. The time is that of one epoch, without film. (The cell takes about a minute and a half.)
 #
-# **Predict.** Which of the three has the best test ELBO?
+# **Predict.** The small MLP has two hidden layers of 42 units on each side, the large one two of 512. Which of the three has the best test ELBO?
+#
+# <details><summary>Open the answer when you have decided</summary>
+#
+# The large MLP. And the small one comes near the convolutional network. Read on for a likely reason, and for what convolutions are good for.
+#
+# </details>
 
 # %%
 def train_mlp(width):
@@ -468,7 +474,7 @@ def binarize(grey, rng):
 vh.check.binarize(binarize)
 
 # %% [markdown]
-# **Target:** the last row of the next picture. From here on the lesson uses the package's coins, `binarize="stochastic"`.
+# **Target:** a row like the last one in the next picture. After it, run `vh.plot_images(binarize(grey[:8], np.random.default_rng(0)))`, twice: the digits stay, their edges change a little if you change the 0. From here on the lesson uses the package's coins, `binarize="stochastic"`.
 
 # %%
 grey = vh.load_images("mnist").x_test
@@ -486,7 +492,7 @@ vh.plot_images([x[:8] for x in versions.values()], list(versions));
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# That of the thresholded digits: the model was trained on them, and they contain no coins. The other two are close to each other, because the formula is linear in the pixel: on average, a coin costs what its grey value costs.
+# That of the thresholded digits: the model was trained on them, and they contain no coins. The other two are close to each other, because the formula is linear in the pixel: for the same code, a coin costs on average what its grey value costs. (They are not exactly equal: the encoder sees another image.)
 #
 # </details>
 
@@ -587,7 +593,7 @@ for network in (encoder, decoder):
 #
 # ## Walk through it yourself
 #
-# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys: the map of codes on one side, the decoded image of the point under your hand on the other. Run the cell. The page needs no kernel and no network. The file that it saves is the whole page: open it in a browser, or send it to a friend.
+# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys: the map of codes on one side, the decoded image of the point under your hand on the other. Run the cell. The page needs neither a running notebook nor the internet: it contains 41 × 41 decoded images, and mixes the four nearest. The file that it saves is the whole page: open it in a browser, or send it to a friend.
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
@@ -605,24 +611,24 @@ vh.plot_manifold(vae, n=settings.grid, limit=3, ax=axes[1])
 axes[1].set_title("the pictures behind them");
 
 # %% [markdown]
-# **What you see.** Where you run the cell: the explorer. Where a page cannot run programs (on GitHub, for example): the same content without motion, in the figure below it. On the left the code of each test image, on the right what the decoder draws at these places.
+# **What you see.** Where you run the cell: the explorer. Where a page cannot run programs (on GitHub, for example): the same content without motion, in the figure below it. On the left the code of each test image (the page shows 2000 of them), on the right what the decoder draws at these places. The line about the largest error compares the page's mixed images with the decoder, where they differ most.
 #
-# Try this: find the way from a 3 to an 8 that stays clear longest. Pin two points, and play the walk between them. Press *Surprise me* ten times: how many of the ten draws from the prior would you accept as digits?
+# Try this: move from a 3 to an 8, and look for the way that stays clear longest. Press *Set A* at one place and *Set B* at another, then *Play A to B*. Press *Surprise me* ten times: how many of the ten draws from the prior would you accept as digits?
 #
 # ## Exercise 4.4 · Change it, and explain
 #
 # Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
 #
-# **First:** move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Train the tutorial's network and the small MLP on `x` for one epoch, with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(x, batch_size=32)`, and reorder `x_test` in the same
-# way. Before you run it: which of the two suffers, and why?
+# **First:** move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Reorder `x_test` in the same way. Make four trainings of one epoch, each with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(…, batch_size=32)`: `tutorial_network()` and the small MLP, `vh.VAE(vh.mlp_encoder(data.image_shape, 2, (42, 42)), vh.mlp_decoder(data.image_shape, 2, (42, 42)))`, each on the images as they were and on the moved ones. `model.evaluate(…, return_dict=True)` gives
+# the test loss. Before you run it: how many nats will each of the two lose by the move?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# The convolutional network. When we ran it, its test loss rose from 159.3 to 165.1; that of the MLP did not change beyond noise (161.6 and 161.4). To a Dense layer the order of the pixels means nothing. A convolution believes that neighbours belong together, and in the moved images they do not. So the convolutions *do* use the order of the pixels. They only have little to gain on these digits.
+# The convolutional network. When we ran it, its test loss rose from 159.3 to 165.1; that of the MLP hardly changed (161.6 and 161.4; one seed). To a Dense layer the order of the pixels means nothing. A convolution believes that neighbours belong together, and in the moved images they do not. So the convolutions *do* use the order of the pixels. They only have little to gain on these digits.
 #
 # </details>
 #
-# **Then:** give the tutorial's network 10 latents. How much does the test ELBO gain? Which term changes most?
+# **Then:** in a new cell, build the tutorial's network with `latent_dim=10` (do not change the cell above: lesson 05 needs its model with two). Train it for one epoch like the row "step 0.003, cosine", and compare with that row. How much does the test ELBO gain? Which term changes most?
 #
 # ## To take away
 #

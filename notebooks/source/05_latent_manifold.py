@@ -87,7 +87,7 @@ for spacing in ("linear", "quantile"):
 #
 # ### Exercise 5.1 · The codes of a picture
 #
-# You get the positions along one axis, rising, for example `[-2, 0, 2]`. Return the codes of all n · n tiles as a list, row by row, from the top left to the bottom right. The first latent runs to the right. The second runs *upward*, as in every plot of this course, but row 0 of a picture is its *top*. (`np.meshgrid` and `np.stack` help.)
+# You get the positions along one axis, rising, for example `[-2, 0, 2]`. Return the codes of all n · n tiles as an array with one row for each tile, picture row by picture row, from the top left to the bottom right. The first latent runs to the right. The second runs *upward*, as in every plot of this course, but row 0 of a picture is its *top*. (`np.meshgrid` and `np.stack` help.)
 
 # %%
 def grid_codes(values):
@@ -101,13 +101,13 @@ def grid_codes(values):
 vh.check.grid_codes(grid_codes)
 
 # %% [markdown]
-# **Target:** `plt.plot(*grid_codes(values).T)` would draw lines from left to right, the first one at the top. The picture in the middle of the next figure is made in this order, by `vh.plot_manifold`.
+# **Target:** `grid_codes(np.array([-2, 0, 2]))` begins with (−2, 2), (0, 2), (2, 2), (−2, 0) and ends with (2, −2). The picture in the middle of the next figure is filled in this order, by `vh.plot_manifold`.
 #
 # **Predict.** Which classes will the quantile picture hide? Which will the linear picture make look more common than they are?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The quantile picture hides what lies outside the middle 90 % of a latent: the classes at the rim of the map. The linear picture gives the rim as much room as the middle, so exactly these classes look more common than they are.
+# The quantile picture hides what lies outside the middle 90 % of a latent, so it hides most of the classes at the rim of the map; the list below names them. The linear picture gives the rim far more room than the prior does: about 70 % of its area lies outside these middle parts, and only 19 % of the prior ($1-0.9^2$). So these classes look more common than they are.
 #
 # </details>
 
@@ -142,7 +142,7 @@ vh.expect("share outside, all classes (prior: 0.19)", outside.mean(), at_least=0
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# No. The KL acts on each cloud by itself, and it is balanced against the reconstruction. The mixture comes near the prior, but with ridges where classes crowd and pale seams. Only if the mismatch cost more than it saves would it vanish.
+# No. The average KL does contain a penalty for the mismatch (the formula below), but training balances it against the reconstruction. The mixture comes near the prior, but with ridges where classes crowd, and with thin places.
 #
 # </details>
 
@@ -227,7 +227,7 @@ vh.plot_images(vae.decode(vh.straight_line(first, second)), title="a straight li
 #
 # ### Exercise 5.2 · The great circle
 #
-# Write it. Find $\theta$ by the scalar product of the two directions: $\cos\theta=\frac{a\cdot b}{\|a\|\,\|b\|}$. Take care of one case: where both directions are equal, $\theta=0$, and the formula divides 0 by 0; there the straight line is right. (`np.linalg.norm` gives a length, `np.arccos` an angle.)
+# Write it, for `steps` values of $t$ with both ends included. Find $\theta$ by the scalar product: $\cos\theta=\frac{a\cdot b}{\|a\|\,\|b\|}$. Rounding can push this cosine a little beyond 1; `np.clip` helps. Take care of one case: where both directions are equal, $\theta$ is 0 or nearly 0, and the formula divides 0 by 0; there the straight line is right. Opposite directions need not work. (`np.linalg.norm` gives a length, `np.arccos` an angle.)
 
 # %%
 def great_circle(start, end, steps):
@@ -246,7 +246,7 @@ def great_circle(start, end, steps):
 vh.check.great_circle(great_circle)
 
 # %% [markdown]
-# From here on the lesson uses `vh.great_circle`. **Target:** both ways from $(2, 0)$ to $(-0.5, 1)$, in five points:
+# From here on the lesson uses `vh.great_circle`. **Target:** `great_circle(np.array([2.0, 0.0]), np.array([-0.5, 1.0]), 5)[2]` is about (0.82, 1.33); the straight line has (0.75, 0.50) there. Both ways, by the package:
 
 # %%
 fig, ax = plt.subplots(figsize=(6, 3))
@@ -258,7 +258,7 @@ ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", ylim=(-0.3, 1.7), title="
 ax.legend();
 
 # %% [markdown]
-# **What you see.** The straight line passes near the middle (the cross). The great circle goes around it, in equal angles.
+# **What you see.** The straight line passes near the origin (the cross). The great circle goes around it, in equal angles.
 #
 # **Predict.** By how much does the straight line shorten the code at its middle: in 2 dimensions, in 20, in 200?
 
@@ -320,7 +320,7 @@ vh.plot_images(rows, titles);
 #
 # ### Which latents are used?
 #
-# The model has 20 latents. Does it use them all? Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**, which means that its mean has a variance above 0.01 over the images (the threshold of Burda and others, 2016).
+# The model has 20 latents. Does it use them all? Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**: the mean of the cloud is one number for each image, and these numbers vary over the images with a variance above 0.01 (the threshold of Burda and others, 2016).
 #
 # ### Exercise 5.3 · Which latents are active?
 #
@@ -444,7 +444,7 @@ vh.plot_images(rows, titles=columns);
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Most fours become nines, as the count below shows. To a zero the same direction does something without a name: it was measured between fours and nines, and says nothing about zeros.
+# Most fours become nines: the count below takes all test fours. To a zero the same direction does something, too, but nothing that deserves a name: it was measured between fours and nines, and says nothing about zeros.
 #
 # </details>
 
@@ -489,7 +489,7 @@ vh.expect("fours that become nines", after, at_least=0.6)
 
 # %% [markdown]
 # **What you see.** Most fours become nines, and keep something of their slant. (The direction comes from training images. The judge of the count is the class of the nearest training images, by pixels, so it does not use the model.) To a zero, the same direction does something, but nothing that deserves a name: it was measured between fours and nines. Four and nine are
-# neighbours on the map. A few chosen examples prove little: count, as above.
+# neighbours, also on the map of the model with two latents. A few chosen examples prove little: count, as above.
 #
 # ## A walk along a closed loop
 #
@@ -522,7 +522,7 @@ axes[1].set_title("every third picture of the walk, row by row");
 #
 # ## Now you
 #
-# The page of lesson 04, once more: now you know what to look for. Find the seams between the classes. Walk around the middle, as the film did. Look for a place far from all dots, and see what the decoder draws there.
+# The page of lesson 04, for the model of this lesson: now you know what to look for. Find the borders between the classes. Walk around the middle, as the film did. Look for a place far from all dots: is its picture blurred? Compare with the row "emptiest places".
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
@@ -530,7 +530,7 @@ print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")))
 explorer
 
 # %% [markdown]
-# **What you see.** Where you run the cell: the explorer. Its content without motion is the first figure of this lesson: the dots on its left, and the pictures behind them in its middle. For the model with 20 latents, the page shows a plane of your choice:
+# **What you see.** Where you run the cell: the explorer. Its content without motion is the first figure of this lesson: the dots on its left, and the pictures behind them in its middle. For the model with 20 latents, the page shows a plane: here that of PCA; `plane=(3, 7)` would take two of the latents, with the others at 0.
 
 # %% tags=["live"]
 vh.latent_explorer(vae_20, data.x_test, data.y_test, data.class_names, plane="pca")
@@ -543,32 +543,35 @@ axes[0].set(title="20 latents: the dots in the plane of PCA", xlabel="first dire
 across, up = np.meshgrid(np.linspace(-4, 4, 12), np.linspace(4, -4, 12))
 plane = pca.inverse_transform(np.stack([across.ravel(), up.ravel()], axis=1))
 vh.plot_images(vae_20.decode(plane), columns=12, ax=axes[1])
-axes[1].set_title("what the decoder draws in this plane");
+axes[1].set_title("what the decoder draws in this plane")
+away = np.linalg.norm(mean_20 - pca.inverse_transform(pca.transform(mean_20)), axis=1)
+vh.expect("mean distance of a code from the plane", away.mean(), at_least=2);
 
 # %% [markdown]
-# **What you see.** The plane through the middle of the codes along their first two principal directions. The dots are *shadows*: most codes lie in front of the plane or behind it. So the picture at a dot's place is not the picture of its image; and most pictures of the plane are blurred mixtures, because in this plane hardly any code lies.
+# **What you see.** The plane through the middle of the codes along their first two principal directions. The dots are *projections*: each code differs from its dot in 18 other directions, and the line below the figure says by how much, on average. So the picture at a dot's place is not the picture of its image. Near the middle the pictures are blurred; farther out they are sharper, but many are no digits: hardly any code lies in the plane itself.
 #
 # ## Exercise 5.4 · Change it, and explain
 #
 # Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
 #
-# **First:** change the radius of the loop from 1.2 to 0.3, and to 3. What do you see less of, and why?
+# **First:** in the cell with `loop = 1.2 * …`, change the radius to 0.3, and to 3. What do you see less of, and why?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# With 0.3 the walk stays in the middle, where most classes meet: many of its pictures are blends, and the digits at the rim never appear. With 3 it goes where the prior hardly ever draws: the pictures are clear, but only the classes at the rim appear, each for a long time. A clear picture and a likely code are two different things.
+# When we ran it, with the model of lesson 04: with 0.3, all pictures are threes, eights, or blends of them, because the walk stays in the middle, where most classes are neighbours; all the others are missing. With 3, the pictures are clear zeros, sevens, ones and sixes, with broken shapes only between two of them; twos, threes, fours, fives, eights and nines are missing. But the prior
+# hardly ever draws from out there (1 % of its draws are farther than 3 from the origin). So a clear picture and a likely code are two different things.
 #
 # </details>
 #
 # **Then:**
 #
-# - Walk between ten other pairs of prior draws. Can you find one where the two paths differ clearly in their middle?
-# - Do arithmetic with "3 minus 8", and with classes that are far apart, "1 minus 0". When does it work?
+# - Walk between ten other pairs of prior draws, `rng.normal(size=(2, 20))`. Compare pictures 5 and 6 of both paths. Can you find a pair where they differ clearly?
+# - Do arithmetic with "3 minus 8": add `average(3) - average(8)` to the codes of all eights, and count with `judged(…) == 3`. Then "1 minus 0", with classes that are far apart. When does it work?
 #
 # ## To take away
 #
 # 1. Look at the map and the decoded grid on the same axes. Linear spacing shows the rare, quantiles show the common.
-# 2. The mixture of all clouds is near the prior but not equal to it. It has seams, and new images are drawn from them as well.
+# 2. The mixture of all clouds is near the prior but not equal to it. It has thin places, and new images are drawn from them as well.
 # 3. In many dimensions, prior draws lie near a sphere, and a straight line between them leaves it. A great circle does not.
 # 4. The KL of each latent shows which ones a VAE uses.
 # 5. A picture of many latents in a plane shows two directions only. Measure before you conclude.
