@@ -138,8 +138,9 @@ def lighten_pictures(notebook):
             if "image/png" in data:
                 small = io.BytesIO()
                 full = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-                if full.mode != "P":
-                    full.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+                if full.mode != "P":  # kmeans: without it, small dots of a class can lose their colour
+                    palette = full.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
+                    palette.save(small, "png", optimize=True)
                     data["image/png"] = base64.b64encode(small.getvalue()).decode()
 
 

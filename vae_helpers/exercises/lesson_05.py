@@ -127,6 +127,9 @@ def great_circle(report):
         ("the length is right at both ends, but goes by equal factors; it should go by equal steps.",
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: i ** (1 - t) * j**t)),
     ]  # fmt: skip
+    if np.isfinite(report.array(*cases[0])).all() and not np.isfinite(report.array(*cases[1])).all():
+        report.wrong("the angle is wrong: for (0, 3) and (1, 0.5) it is not a number, because the arccos of a number "
+                     "above 1 is NaN. Divide start · end by both lengths before the arccos.")  # fmt: skip
     report.compare(cases, _circle, mistakes, "one row for each point of the walk.")
     same, ok = np.array([0.0, 2.0]), "the path is right, except where start and end have the same direction: "
     points = report.array(same, 2 * same, 4)
