@@ -46,7 +46,7 @@ CONV = {
 }
 FAST = {
     "mlp": Recipe(**MLP, batch=64, step=3e-3, epochs=1),
-    "conv": Recipe(**CONV, batch=64, step=3e-3, epochs=1),
+    "conv": Recipe(**CONV, batch=64, step=3e-3, epochs=2),
 }
 BEST = {  # as many epochs as fit the budget
     "mlp": Recipe(**MLP, batch=128, step=2e-3, epochs=0),
