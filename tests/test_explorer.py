@@ -645,6 +645,13 @@ def test_surprises_come_from_the_prior(visit, explorer):
     np.testing.assert_allclose(np.cov(draws.T), np.eye(2), atol=0.2)
 
 
+def test_a_plane_far_from_the_prior_does_not_hang(visit, explorer):
+    page = visit()
+    page.evaluate("explorer.data.priorCenter = [50, 0]")
+    page.click("#surprise", timeout=3000)
+    assert position(page)[0] == explorer.limit
+
+
 def test_hostile_names_are_shown_as_text(visit):
     page = visit()
     shown = page.locator("#legend button").all_text_contents()

@@ -14,7 +14,7 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/04_convolutional_vae.ipynb)
 #
-# **Time:** about 8 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
+# **Time:** about 7 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
 #
 # **You will be able to**
 #

@@ -13,7 +13,7 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/05_latent_manifold.ipynb)
 #
-# **Time:** about 2 minutes of computing on two cores (not measured yet on a Colab GPU), and 50 minutes of reading and thinking.
+# **Time:** about 1 minute of computing on two cores (not measured yet on a Colab GPU), and 50 minutes of reading and thinking.
 #
 # **You will be able to**
 #
