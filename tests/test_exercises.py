@@ -1126,6 +1126,7 @@ def pca_by_scikit_learn(x, mean, directions):
 
     pca = PCA()
     pca.mean_, pca.components_, pca.whiten = mean, directions, False
+    pca.explained_variance_ = np.ones(len(directions))  # older versions look for it
     return pca.inverse_transform(pca.transform(x))
 
 
@@ -1827,11 +1828,16 @@ def next_numbers():
     ]
 
 
+def restart():
+    keras.utils.clear_session(free_memory=False)  # in Keras 3.6 a new seed alone does not restart keras.random
+    keras.utils.set_random_seed(1)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_check_leaves_the_random_numbers_as_they_were(said, name):
-    keras.utils.set_random_seed(1)
+    restart()
     without = next_numbers()
-    keras.utils.set_random_seed(1)
+    restart()
     said(name, RIGHT[name])
     assert next_numbers() == without
 
