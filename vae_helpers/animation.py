@@ -8,7 +8,6 @@ from pathlib import Path
 import imageio.v3 as iio
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML
 
 
 def check_writable(path, suffix=".gif"):
@@ -68,6 +67,8 @@ def show_gif(path, scale=1, alt="animation"):
     scale: how many screen pixels a side of each pixel gets. alt: what the film shows, in words, for screen readers.
     Raises ValueError for a file that is not a GIF.
     """
+    from IPython.display import HTML  # a notebook has it; the package does without
+
     data = Path(path).read_bytes()
     if not data.startswith(b"GIF8"):
         raise ValueError(f"{str(path)!r} is not a GIF: give what save_gif returned.")

@@ -553,7 +553,7 @@ vh.expect("KL before / after", before["kl"] / after["kl"], at_least=5)
 
 # %% [markdown]
 # **What you see.** The film, and below it three of its pictures. One dot is the code of one test image, in the colour of its digit; the dashed circle has the radius 2, and most of the prior lies inside. At the start, without the KL, the codes are spread far, some of them beyond the picture, and the clouds are extremely
-# narrow: with no price on it, each image takes a far and exact place. When the KL is switched on, both move at once: the codes contract, and $\sigma$ grows quickly, by a factor of ten or so. Later the clouds become narrower again, while the classes find their places.
+# narrow: with no price on it, each image takes a far and exact place. When the KL is switched on, both move at once: the codes contract, and $\sigma$ grows to several times its size, as the titles show. Later the clouds become narrower again, while the classes find their places.
 # The KL does not say *which* image goes where. It only makes far and narrow codes expensive, each image by itself.
 
 # %% [markdown]
@@ -831,7 +831,7 @@ for fitted, times in bounds.items():
 vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 
 # %% [markdown]
-# **What you see.** First row, the naive draws: no digits. Rows with a mixture: mostly clear digits. The other two rows: some
+# **What you see.** First row, the naive draws: hardly a digit. Rows with a mixture: mostly clear digits. The other two rows: some
 # clear digits, and some shapes that lie between digits.
 #
 # So why a VAE at all? Not because "an autoencoder cannot generate": with a fitted distribution it can. The VAE gives you other

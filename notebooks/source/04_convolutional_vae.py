@@ -569,7 +569,7 @@ plt.title("The same plane, decoded");
 
 # %% [markdown]
 # **What you see.** First the map: shoes, trousers, bags and tops lie in different regions, with the class name at the middle of each. Then the decoded plane from −2 to 2, the dashed square of the map. Compare the two: where the map has ankle boots, the plane shows boots; most trousers lie outside the square, beyond its lower right. In the stored run, the codes do not lie around 0: the
-# mixture of the clouds is far from the prior; β = ½ and the short training are likely reasons. Where there are no codes (at the bottom and on the upper left), the decoder continues the nearest kind of clothing.
+# mixture of the clouds is far from the prior; β = ½ and the short training are likely reasons. Where there are no codes (for example in the lower left corner), the decoder continues the nearest kind of clothing.
 #
 # ## A third pair of networks
 #
@@ -593,7 +593,7 @@ for network in (encoder, decoder):
 #
 # ## Walk through it yourself
 #
-# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys: the map of codes on one side, the decoded image of the point under your hand on the other. Run the cell. The page needs neither a running notebook nor the internet: it contains 41 × 41 decoded images, and mixes the four nearest. The file that it saves is the whole page: open it in a browser, or send it to a friend.
+# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys: the map of codes on one side, the decoded image of the point under your hand on the other. Run the cell. The page needs neither a running notebook nor the internet: it contains a grid of decoded images (the page says how many), and mixes the four nearest. The file that it saves is the whole page: open it in a browser, or send it to a friend.
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)

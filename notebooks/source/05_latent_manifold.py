@@ -434,7 +434,7 @@ columns = ["image", *["pixels"] * 4, *["code"] * 4]
 vh.plot_images(rows, titles=columns);
 
 # %% [markdown]
-# **What you see.** Left the image, then its four nearest images by pixels, then by code. In row two both find threes. In row three the pixels bring zeros and a six, the codes only fours. (Three chosen images are no count.) Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes. Neither is "the true similarity".
+# **What you see.** Left the image, then its four nearest images by pixels, then by code. In row two both find threes. In row three the pixels bring zeros and a six, the codes mostly fours. (Three chosen images are no count.) Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes. Neither is "the true similarity".
 #
 # ## Arithmetic with codes
 #
