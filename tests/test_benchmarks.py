@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import vae_helpers as vh
-from benchmarks import common, epoch_time, likelihood, manifold, peers, reference, time_to_elbo
+from benchmarks import common, epoch_time, likelihood, manifold, peers, reference, time_to_elbo, tutorials
 
 
 def last_line(capsys):
@@ -112,3 +112,34 @@ def test_a_child_that_grows_too_large_is_stopped_and_a_failing_one_is_reported()
     assert common.run_child("benchmarks.likelihood", "--help", limit_mb=1) is None
     with pytest.raises(RuntimeError, match="no_such_benchmark"):
         common.run_child("benchmarks.no_such_benchmark")
+
+
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_training_can_start_at_the_mean_image(network, data):
+    vae = time_to_elbo.build(time_to_elbo.FAST[network], data.image_shape)
+    time_to_elbo.start_at_the_mean(vae, data.x_train)
+    start, mean = vae.decode(np.zeros((1, 2)))[0], np.clip(data.x_train.mean(axis=0), 0.003, 0.997)
+    if network == "mlp":
+        np.testing.assert_allclose(start, mean, atol=1e-5)
+        first = keras.Model(vae.encoder.input, vae.encoder.get_layer("hidden_1").output)
+        np.testing.assert_allclose(first(mean[None]), 0, atol=1e-5)
+    else:
+        np.testing.assert_allclose(start, mean.mean(), atol=1e-3)
+
+
+@pytest.mark.parametrize("name", tutorials.TUTORIALS)
+def test_a_tutorial_trains_its_own_network_in_its_own_way(name, data):
+    encoder, decoder = tutorials.networks(name)
+    sizes = {"R1": 205_604, "R3": 69_989, "R4": 1_333_012, "R5": 134_165}
+    theirs, ours = tutorials.measure(name, data.x_train[:64], rounds=1)
+    assert min(theirs + ours) > 0
+    assert encoder.count_params() + decoder.count_params() == sizes[name]
+
+
+def test_the_tutorials_loss_is_that_of_the_package(digits):
+    keras.utils.set_random_seed(0)
+    encoder, decoder = tutorials.networks("R1")
+    vae = vh.VAE(encoder, decoder)
+    theirs = np.mean([float(tutorials.loss_by_drawing_once(encoder, decoder, digits)) for _ in range(20)])
+    vae.compile()
+    assert theirs == pytest.approx(vae.evaluate(digits, verbose=0, return_dict=True)["loss"], rel=0.01)
