@@ -3,6 +3,7 @@
     python notebooks/build.py            all lessons
     python notebooks/build.py 01 02      these
     python notebooks/build.py --text 01  only the text has changed: keep the outputs of the code, run nothing
+    python notebooks/build.py --text     after a change of [project.urls]: stamps badges and setup cells, runs nothing
 
     notebooks/*.ipynb            for students: what stands between ### BEGIN SOLUTION and ### END SOLUTION is taken out;
                                  executed on the full profile, outputs kept
@@ -26,6 +27,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 from PIL import Image
 
@@ -46,6 +48,11 @@ def repository():
     project = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     name, _, branch = project["urls"]["Repository"].removeprefix("https://github.com/").partition("/tree/")
     return name, branch
+
+
+def without_address(code):
+    """The setup cell runs on Colab only: from where it installs changes no output."""
+    return re.sub(r'"git\+https://[^"]*"', '"git+https://"', code)
 
 
 def target_of(source, solved):
@@ -136,12 +143,24 @@ def lighten_pictures(notebook):
     for cell in notebook.cells:
         for data in (output.get("data", {}) for output in cell.get("outputs", [])):
             if "image/png" in data:
-                small = io.BytesIO()
-                full = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-                if full.mode != "P":  # kmeans: without it, small dots of a class can lose their colour
-                    palette = full.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE)
-                    palette.save(small, "png", optimize=True)
-                    data["image/png"] = base64.b64encode(small.getvalue()).decode()
+                data["image/png"] = base64.b64encode(lighter(base64.b64decode(data["image/png"]))).decode()
+
+
+def lighter(png):
+    """The same picture with a palette of 256 colours, among them its most frequent vivid ones, unchanged."""
+    full = Image.open(io.BytesIO(png))
+    if full.mode == "P":
+        return png
+    full = full.convert("RGB")
+    colours, counts = np.unique(np.asarray(full).reshape(-1, 3), axis=0, return_counts=True)
+    vivid = np.ptp(colours.astype(int), axis=1) > 40  # a class has its colour in a few dots: averages would lose it
+    kept = colours[vivid][np.argsort(-counts[vivid])][:64]
+    averages = full.quantize(256 - len(kept), kmeans=1).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*kept.ravel().tolist(), *averages])
+    small = io.BytesIO()
+    full.quantize(palette=palette, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    return small.getvalue()
 
 
 def export_pictures(notebook):
@@ -166,7 +185,7 @@ def _pictures(cell):
 def keep_outputs(notebook, built):
     """Copy the outputs of a built notebook, whose code must be the same, cell by cell."""
     new, old = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (notebook, built))
-    if [cell.source for cell in new] != [cell.source for cell in old]:
+    if [without_address(cell.source) for cell in new] != [without_address(cell.source) for cell in old]:
         raise SystemExit("the code has changed, not only the text: build the lesson without --text.")
     for cell, before in zip(new, old):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count

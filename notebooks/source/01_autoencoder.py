@@ -372,7 +372,7 @@ vh.expect("autoencoder, 2 / PCA, 10", ratio("autoencoder, 2", "PCA, 10"), at_lea
 # %%
 keras.utils.set_random_seed(2)
 second = make_autoencoder(latent_dim=2)
-second.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=0)
+second.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=0);
 
 # %%
 codes, codes_second = (np.array(a.encode(data.x_test)) for a in (autoencoder, second))
