@@ -278,7 +278,15 @@ def test_the_page_needs_nothing_from_elsewhere(explorer):
     assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def test_names_cannot_end_the_script_that_holds_them(explorer):
+@pytest.fixture(scope="module")
+def hostile(vae):
+    """A page with a hostile title, and hostile labels that name themselves."""
+    return latent_explorer(vae, images_for(GREY, 30), np.resize(HOSTILE, 30), tiles=3, title="".join(HOSTILE))
+
+
+@pytest.mark.parametrize("page", ["explorer", "hostile"])
+def test_names_cannot_end_the_script_that_holds_them(page, request):
+    explorer = request.getfixturevalue(page)
     scripts = []
 
     class Scripts(HTMLParser):
@@ -656,6 +664,14 @@ def test_hostile_names_are_shown_as_text(visit):
     page = visit()
     shown = page.locator("#legend button").all_text_contents()
     assert shown == list(NAMES)
+    assert page.evaluate("document.querySelectorAll('script').length") == 2
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+
+
+def test_a_hostile_title_and_hostile_labels_are_shown_as_text(visit, hostile, tmp_path):
+    page = visit(hostile.save(tmp_path / "page.html"))
+    assert page.text_content("h1") == page.evaluate("document.title") == "".join(HOSTILE)
+    assert page.locator("#legend button").all_text_contents() == sorted(HOSTILE)
     assert page.evaluate("document.querySelectorAll('script').length") == 2
     assert page.evaluate("document.querySelectorAll('img').length") == 0
 

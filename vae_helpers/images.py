@@ -1,8 +1,14 @@
 """`load_images`: real images as float32 arrays, and where they came from."""
 
-import contextlib
+import gzip
+import hashlib
+import io
 import os
-import socket
+import tempfile
+import textwrap
+import urllib.request
+import uuid
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +27,22 @@ _CLASS_NAMES = {
     "digits": _DIGIT_NAMES,
 }  # fmt: skip
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
-DOWNLOAD_PATIENCE_SECONDS = 15
+DOWNLOAD_PATIENCE_SECONDS = 15  # how long a server may say nothing
+_LARGEST_FILE = 2**26  # bytes; twice the largest original
+_LARGEST_ARRAY = 2**28  # bytes; five times the largest original
+
+# Keras's originals, by their paths in its cache, each with its SHA-256. The names, the server and the hashes stand in
+# keras/src/datasets/mnist.py and fashion_mnist.py; Keras up to 3.15 compares no hash for Fashion-MNIST.
+_ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+_ORIGINALS = {
+    "mnist": {"mnist.npz": "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"},
+    "fashion_mnist": {  # in the order of _KEYS
+        "fashion-mnist/train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "fashion-mnist/train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "fashion-mnist/t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "fashion-mnist/t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +72,9 @@ def load_images(name, binarize=None, seed=0):
     """Load "mnist", "fashion_mnist" or "digits", and print one line that says what was loaded, from where.
 
     The sources, in this order: the folder named by the environment variable VAE_HELPERS_DATA (mnist.npz and
-    fashion_mnist.npz with Keras's keys); Keras's own cache and download; the digits that come with
-    scikit-learn (1797 handwritten digits, 8×8, enlarged to 28×28). The quick profile always takes the digits.
+    fashion_mnist.npz with Keras's keys); Keras's own cache, and its server, where only the original files are
+    taken (SHA-256); the digits that come with scikit-learn (1797 handwritten digits, 8×8, enlarged to 28×28).
+    The quick profile always takes the digits.
 
     binarize: None keeps grey pixels; "threshold" makes a pixel 1 above 0.5; "stochastic" makes it 1 with its
         grey value as the probability, drawn once.
@@ -69,7 +91,7 @@ def load_images(name, binarize=None, seed=0):
     _check_arrays(arrays, f"{found}, {source}")
     rng = np.random.default_rng(seed)
     x_train, x_test = (_to_pixels(arrays[key], binarize, rng) for key in ("x_train", "x_test"))
-    y_train, y_test = (np.asarray(arrays[key], dtype=np.int64) for key in ("y_train", "y_test"))
+    y_train, y_test = (arrays[key].astype(np.int64) for key in ("y_train", "y_test"))
     data = Images(x_train, y_train, x_test, y_test, _CLASS_NAMES[found], found, source)
     if found != name:
         settings.note_stand_in(name)
@@ -89,24 +111,102 @@ def _find(name):
             raise ValueError(f"VAE_HELPERS_DATA names no folder: {folder!r}. Correct it, or unset it to use Keras.")
         path = Path(folder) / f"{name}.npz"
         if path.is_file():
-            return _read_npz(path), name, "the folder in VAE_HELPERS_DATA", ""
+            return _from_folder(path), name, "the folder in VAE_HELPERS_DATA", ""
     try:
-        return _from_keras(name), name, "Keras", ""
-    except Exception as error:  # no network, a proxy's page instead of the file, a full disk: all mean "not here"
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:40] + "…"
+        arrays, source = _from_keras(name)
+        return arrays, name, source, ""
+    except Exception as error:  # no network, a proxy's page instead of the file, a damaged file: all mean "not here"
+        reason = _in_a_line(error)
         return _digits(), "digits", "scikit-learn", f"they stand in for {name}, which Keras could not bring: {reason}"
 
 
-def _from_keras(name):
-    """Keras's cache, else its download; a network that answers nothing costs DOWNLOAD_PATIENCE_SECONDS."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_PATIENCE_SECONDS)
+def _from_folder(path):
     try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # Keras's long progress bar
-            (x_train, y_train), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+        return _read_npz(path)
+    except Exception as error:  # zipfile, zlib, struct and numpy each have their own for a damaged file
+        reason = _in_a_line(error)
+        remedy = "Put Keras's original file there, or unset VAE_HELPERS_DATA to let Keras download it."
+        raise ValueError(f"{path} cannot be used: {reason}. {remedy}") from error
+
+
+def _in_a_line(error):
+    return textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" …")
+
+
+def _from_keras(name):
+    """The arrays of Keras's original files, and in words where those were found."""
+    contents, sources = zip(*(_original(file, sha256) for file, sha256 in _ORIGINALS[name].items()))
+    source = " and ".join(dict.fromkeys(sources))
+    if name == "mnist":
+        return _read_npz(io.BytesIO(contents[0])), source
+    return dict(zip(_KEYS, map(_read_idx, contents))), source
+
+
+def _original(file, sha256):
+    """The bytes of one of Keras's files, from a cache or the server, and in words where they were found.
+
+    `keras.utils.get_file` is not used: it writes a download into its place bit by bit, so that a process beside it
+    reads a part, and it leaves behind a file that failed the comparison. Here nothing is written before the
+    comparison, and what is compared is what is used.
+    """
+    instead = ""
+    for cache in _caches():
+        content = _read_cached(cache / file)
+        if content is not None:
+            if hashlib.sha256(content).hexdigest() == sha256:
+                return content, "Keras's cache"
+            instead = f" (the {Path(file).name} in its cache was not the original)"
+    try:
+        content = _download(_ORIGIN + Path(file).name)
+    except Exception as error:
+        raise OSError(f"the download failed: {error}{instead}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise OSError(f"the server sent {len(content):,} bytes that are not the original {Path(file).name}{instead}")
+    return content, f"Keras's server{instead}{_keep(file, content)}"
+
+
+def _caches():
+    """Keras's folders: the usual one, and the one that it takes where that cannot be written."""
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    return Path(home, "datasets"), Path(tempfile.gettempdir(), ".keras", "datasets")
+
+
+def _read_cached(path):
+    """The bytes of the file, or None where there is none that can be read."""
+    try:
+        if not path.is_file():  # a named pipe would never end
+            return None
+        with open(path, "rb") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError:
+        return None
+
+
+def _download(url):
+    with urllib.request.urlopen(url, timeout=DOWNLOAD_PATIENCE_SECONDS) as response:
+        return response.read(_LARGEST_FILE)
+
+
+def _keep(file, content):
+    """Put the file into the first cache that takes it. Returns "", or in words why none did."""
+    reasons = []
+    for cache in _caches():
+        try:
+            _write_whole(cache / file, content)
+            return ""
+        except OSError as error:
+            reasons.append(error.strerror or str(error))
+    return f" (not kept in its cache: {reasons[0]})"
+
+
+def _write_whole(path, content):
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        os.replace(draft, path)
     finally:
-        socket.setdefaulttimeout(before)
-    return dict(zip(_KEYS, (x_train, y_train, x_test, y_test)))
+        draft.unlink(missing_ok=True)
 
 
 def _digits():
@@ -125,17 +225,43 @@ def _digits():
     return dict(zip(_KEYS, (x_train, y_train, x_test, y_test)))
 
 
-def _read_npz(path):
-    remedy = "Put Keras's original file there, or unset VAE_HELPERS_DATA to let Keras download it."
-    try:
-        with np.load(path, allow_pickle=False) as archive:  # a pickled object could run code
-            missing = [key for key in _KEYS if key not in archive]
-            if missing:
-                raise ValueError(f"it has no {', '.join(missing)}")
-            return {key: archive[key] for key in _KEYS}
-    except Exception as error:  # zipfile, zlib, struct and numpy each have their own for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"{path} cannot be used: {reason}. {remedy}") from error
+def _read_npz(file):
+    """The arrays of an .npz file, given as a path or a stream.
+
+    np.load stops where a header says that the array ends. Where a damaged header says so too early, it never comes to
+    compare the checksum (CRC-32) of that part, and gives fewer images. So each part is read to its end here; and
+    nothing is set aside for an array before its bytes are there.
+    """
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        for key in _KEYS:
+            if names.count(f"{key}.npy") != 1:
+                raise ValueError(f"it has {'no' if f'{key}.npy' not in names else 'more than one'} {key}")
+        return {key: _read_npy(archive, f"{key}.npy") for key in _KEYS}
+
+
+def _read_npy(archive, name):
+    member = archive.getinfo(name)
+    if member.file_size > _LARGEST_ARRAY:
+        raise ValueError(f"{name} in it has {member.file_size:,} bytes; at most {_LARGEST_ARRAY:,} are read")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
+        raise ValueError(f"{name} in it is compressed in a way that numpy does not use")
+    with archive.open(member) as part:
+        content = part.read(member.file_size)  # never more, whatever it holds; at the end the checksum is compared
+    stream = io.BytesIO(content)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"{name} in it is not in version 1.0 of the .npy format")
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+    values = np.frombuffer(content, dtype, offset=stream.tell())  # refuses objects, which could run code
+    return values.reshape(shape, order="F" if by_columns else "C")
+
+
+def _read_idx(content):
+    """The uint8 array of a gzipped IDX file: its fourth byte is the rank, then come the lengths, each in four bytes."""
+    content = gzip.decompress(content)
+    rank = content[3]
+    shape = np.frombuffer(content, ">u4", rank, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
 
 
 def _check_arrays(arrays, what):
@@ -144,7 +270,7 @@ def _check_arrays(arrays, what):
         problem = None
         if x.ndim != 3 or x.shape[1:] != (SIDE, SIDE) or x.dtype != np.uint8:
             problem = f"x_{part} is {x.dtype} of shape {x.shape}; it must be uint8 of shape (n, {SIDE}, {SIDE})"
-        elif y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        elif y.ndim != 1 or y.dtype.kind not in "iu":
             problem = f"y_{part} is {y.dtype} of shape {y.shape}; it must be whole numbers of shape (n,)"
         elif len(x) != len(y) or len(x) == 0:
             problem = f"x_{part} holds {len(x)} images and y_{part} {len(y)} labels; one label for each is needed"
