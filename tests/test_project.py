@@ -4,13 +4,16 @@ import base64
 import importlib.util
 import io
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 from PIL import Image
 
 import vae_helpers as vh
@@ -87,6 +90,85 @@ def test_every_requirement_has_a_floor_and_a_ceiling(requirements):
         assert {one.operator for one in specifier} == {">=", "<"}, name
 
 
+# Sets of versions, tests/versions/*.txt
+
+
+def pins(name):
+    """{package: version} of one set."""
+    bounds, _ = parsed((ROOT / "tests" / "versions" / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+    return {package: Version(str(specifier).removeprefix("==")) for package, specifier in bounds.items()}
+
+
+@pytest.mark.parametrize("name", ["oldest", "colab", "classroom"])
+def test_the_requirements_admit_the_set(name, requirements):
+    versions = pins(name)
+    for package in set(versions) & set(requirements[0]):
+        assert versions[package] in requirements[0][package], package
+
+
+def test_the_oldest_set_stands_on_the_floors(requirements):
+    versions = pins("oldest")
+    for package, bounds in requirements[0].items():
+        (floor,) = (one.version for one in bounds if one.operator == ">=")
+        assert versions[package] in SpecifierSet(f"=={floor}.*"), package
+
+
+def test_the_classroom_set_pins_all_that_is_required_and_what_that_requires(requirements):
+    versions = pins("classroom")
+    assert set(requirements[0]) <= set(versions)
+    assert {"scipy", "pillow", "h5py", "ipykernel", "nbconvert"} <= set(versions)
+    assert not {"vae-helpers", "ruff", "playwright"} & set(versions)
+
+
+def test_the_colab_set_holds_what_the_package_needs_and_colab_has(project):
+    needed = {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
+    assert needed - set(pins("colab")) == {"scikit-learn"}  # its version there is not known here
+
+
+# The public CI
+
+
+@pytest.fixture(scope="module")
+def workflow():
+    return yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+
+
+def test_the_workflow_may_read_only_and_ends(workflow):
+    assert workflow["permissions"] == {"contents": "read"}
+    assert all(job["timeout-minutes"] <= 60 and "permissions" not in job for job in workflow["jobs"].values())
+
+
+def test_the_workflow_runs_each_week(workflow):
+    (schedule,) = workflow[True]["schedule"]  # YAML reads the key `on` as true
+    assert schedule["cron"].split()[2:] == ["*", "*", "1"]
+
+
+def test_the_actions_are_pinned_by_commit():
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    uses = re.findall(r"uses: (.*)", text)
+    assert uses
+    for action in uses:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_the_workflow_covers_each_python_and_each_set(workflow, conda):
+    matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
+    allowed = [f"3.{minor}" for minor in range(20) if f"3.{minor}" in conda[0]["python"]]
+    assert matrix["python"] == allowed
+    sets = {path.stem for path in (ROOT / "tests" / "versions").glob("*.txt")}
+    assert {row["set"] for row in matrix["include"]} == sets
+
+
+def test_the_workflow_finds_the_test_command_of_the_readme(workflow):
+    script = workflow["jobs"]["test"]["steps"][-1]["run"]
+    start, end = re.search(r"'/(.*?)/,/(.*?)/p'", script).groups()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(f"{start}.*?{end}", readme, re.DOTALL | re.MULTILINE)[0]
+    assert [line for line in block.splitlines() if line.startswith("pip install")] == [
+        "pip install -r requirements.txt && pytest"
+    ]
+
+
 # Lessons
 
 
@@ -134,6 +216,70 @@ def test_changed_code_must_run_again():
     next(cell for cell in new.cells if cell.cell_type == "code").source += "\nprint()"
     with pytest.raises(SystemExit, match="without --text"):
         build.keep_outputs(new, built)
+
+
+# Where the repository is: badges, setup cells, links
+
+COLAB_LINK = re.compile(r"colab\.research\.google\.com/github/([^/]+/[^/]+)/blob/(.+?)/(notebooks/[^)\s\"]+)")
+FILE_LINK = re.compile(r"(?:raw\.githubusercontent|//github)\.com/([^/]+/[^/]+)/(?:(?:blob|tree|raw)/)([^/)\s\"]+)")
+INSTALL = re.compile(r"git\+https://github\.com/([^@]+)@([^\"]+)")
+
+
+def addresses(text):
+    """Every (owner/name, branch) that a text names in a Colab link, in a link to a file on GitHub, or to pip."""
+    return [match[:2] for pattern in (COLAB_LINK, FILE_LINK, INSTALL) for match in pattern.findall(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[badge](https://colab.research.google.com/github/a/b/blob/v1/notebooks/01.ipynb)",
+        "see https://github.com/a/b/tree/v1 and read",
+        '<img src="https://github.com/a/b/raw/v1/x.png">',
+        'package = "git+https://github.com/a/b@v1"',
+    ],
+)
+def test_an_address_is_found(text):
+    assert addresses(text) == [("a/b", "v1")]
+
+
+@each_lesson
+@each_edition
+def test_badge_and_setup_cell_name_this_repository_and_lesson(source, solved):
+    text = "\n".join(cell.source for cell in notebook(source, solved).cells)
+    assert len(COLAB_LINK.findall(text)) == len(INSTALL.findall(text)) == 1
+    assert set(addresses(text)) == {build.repository()}, "run python notebooks/build.py --text"
+    assert COLAB_LINK.search(text)[3] == f"notebooks/{source.stem}.ipynb"
+
+
+@pytest.mark.parametrize("page", ["README.md", "notebooks/TEACHING.md", "benchmarks/README.md"])
+def test_the_links_of_a_page_to_files_on_github_are_to_this_repository(page):
+    assert set(addresses((ROOT / page).read_text(encoding="utf-8"))) <= {build.repository()}
+
+
+def test_one_command_stamps_another_repository_into_both_editions_and_runs_nothing(tmp_path, monkeypatch):
+    source, notebooks = LESSONS[0], tmp_path / "notebooks"
+    (notebooks / "source").mkdir(parents=True)
+    (notebooks / "solutions").mkdir()
+    shutil.copy(source, notebooks / "source")
+    for solved in (False, True):
+        shutil.copy(build.target_of(source, solved), notebooks / ("solutions" if solved else ""))
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    old = "https://github.com/{}/tree/{}".format(*build.repository())
+    (tmp_path / "pyproject.toml").write_text(project.replace(old, "https://github.com/a/b/tree/v1"), encoding="utf-8")
+
+    before = [[cell.get("outputs") for cell in notebook(source, solved).cells] for solved in (False, True)]
+    monkeypatch.setattr(build, "NOTEBOOKS", notebooks)
+    monkeypatch.setattr(build, "SOURCES", [notebooks / "source" / source.name])
+    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("a cell was run"))
+    build.main(["--text"])
+    editions = [notebook(source, solved) for solved in (False, True)]
+    assert [[cell.get("outputs") for cell in edition.cells] for edition in editions] == before
+    for edition in editions:
+        assert addresses("\n".join(cell.source for cell in edition.cells)) == [("a/b", "v1")] * 2
+
+
+# Lessons as they are built
 
 
 @each_lesson
@@ -200,6 +346,15 @@ def test_a_lesson_has_cells_whose_output_is_compared(source):
 @pytest.mark.parametrize("words", ["if quick", "VAE_HELPERS_PROFILE"])
 def test_a_lesson_leaves_the_profile_to_the_package(source, words):
     assert words not in source.read_text(encoding="utf-8")
+
+
+@each_lesson
+def test_a_lesson_imports_tensorflow_probability_through_the_package(source):
+    # So that it runs where there is none, and says what it leaves out.
+    text = source.read_text(encoding="utf-8")
+    assert "import tensorflow_probability" not in text and "from tensorflow_probability" not in text
+    asked = re.findall(r"vh\.tensorflow_probability\((.*?)\)", text)
+    assert all("left_out=" in arguments for arguments in asked)
 
 
 @pytest.mark.parametrize("page", ["README.md", "notebooks/TEACHING.md"])
