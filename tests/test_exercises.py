@@ -23,7 +23,8 @@ from scipy import signal as scipy_signal
 
 import vae_helpers as vh
 
-NAMES = sorted(vh.check.__all__)
+# Those of the first five lessons; later ones have a file of their own, test_exercises_0N.py.
+NAMES = sorted(name for name in vh.check.__all__ if getattr(vh.check, name).__module__[-2:] <= "05")
 PIXELS = (1, 2, 3)
 
 
@@ -1488,6 +1489,8 @@ CORRECT_CASES = [
 
 @pytest.mark.parametrize("name, function", CORRECT_CASES)
 def test_what_is_right_passes(said, name, function):
+    if getattr(function, "__name__", "").endswith("_by_probability"):
+        pytest.importorskip("tensorflow_probability", reason="TensorFlow Probability is not installed")
     assert f"{name} · right: " in said(name, function)
 
 
@@ -1866,7 +1869,7 @@ def test_seeds_are_restored_after_a_wrong_answer(said):
 
 
 def test_the_list_of_exercises_is_complete():
-    lessons = [getattr(vh.check, f"lesson_0{n}") for n in range(1, 6)]
+    lessons = [value for name, value in vars(vh.check).items() if re.fullmatch(r"lesson_\d\d", name)]
     found = {}
     for lesson in lessons:
         for name, value in vars(lesson).items():

@@ -30,7 +30,7 @@ def normal(rng, *shape):
 
 @pytest.fixture(scope="session")
 def tfd():
-    return pytest.importorskip("tensorflow_probability").distributions
+    return pytest.importorskip("tensorflow_probability", reason="TensorFlow Probability is not installed").distributions
 
 
 def tfd_normal(tfd, mean, log_var):

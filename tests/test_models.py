@@ -75,7 +75,7 @@ def noise_of_the_next_step(vae, seed, n):
 
 @pytest.mark.parametrize("call", ["fit", "evaluate", "dataset"])
 def test_one_batch_agrees_with_tensorflow_probability(make_vae, binary, call):
-    tfd = pytest.importorskip("tensorflow_probability").distributions
+    tfd = pytest.importorskip("tensorflow_probability", reason="TensorFlow Probability is not installed").distributions
     vae = with_strong_heads(make_vae(beta=0.7, optimizer=keras.optimizers.SGD(0.0)))
     noise = noise_of_the_next_step(vae, 5, len(binary))
     if call == "fit":

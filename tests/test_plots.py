@@ -273,7 +273,8 @@ def test_a_quantile_grid_has_the_quantiles_of_the_prior(n):
 
 
 def test_the_quantile_grid_agrees_with_tensorflow_probability():
-    distributions = pytest.importorskip("tensorflow_probability").distributions
+    reason = "TensorFlow Probability is not installed"
+    distributions = pytest.importorskip("tensorflow_probability", reason=reason).distributions
     expected = distributions.Normal(0.0, 1.0).quantile(np.linspace(0.05, 0.95, 20, dtype="float32"))
     np.testing.assert_allclose(vh.latent_grid(20, "quantile"), expected, atol=1e-5)
 

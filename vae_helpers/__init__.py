@@ -2,12 +2,27 @@
 
 # ruff: noqa: I001 - settings comes first: it imports TensorFlow quietly
 from vae_helpers.settings import expect, run_settings
+from vae_helpers.oracle import tensorflow_probability
 from vae_helpers.images import load_images
-from vae_helpers.losses import bernoulli_nll, gaussian_kl, gaussian_log_prob, squared_error
+from vae_helpers.losses import (
+    bernoulli_nll,
+    continuous_bernoulli_nll,
+    gaussian_kl,
+    gaussian_log_prob,
+    gaussian_nll,
+    squared_error,
+)
 from vae_helpers.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
 from vae_helpers.models import VAE, Autoencoder
-from vae_helpers.evaluation import active_units, kl_per_dimension, log_likelihood
-from vae_helpers.callbacks import Frames
+from vae_helpers.evaluation import (
+    active_units,
+    frechet_distance,
+    kl_per_dimension,
+    log_likelihood,
+    mutual_information,
+    mutual_information_gap,
+)
+from vae_helpers.callbacks import Frames, resumable
 from vae_helpers.paths import great_circle, straight_line
 from vae_helpers.plots import (
     latent_grid,
@@ -33,11 +48,14 @@ __all__ = [
     "bernoulli_nll",
     "check",
     "check_writable",
+    "continuous_bernoulli_nll",
     "conv_decoder",
     "conv_encoder",
     "expect",
+    "frechet_distance",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gaussian_nll",
     "great_circle",
     "kl_per_dimension",
     "latent_explorer",
@@ -47,6 +65,8 @@ __all__ = [
     "mlp_decoder",
     "mlp_encoder",
     "mosaic",
+    "mutual_information",
+    "mutual_information_gap",
     "plot_architecture",
     "plot_clouds",
     "plot_history",
@@ -54,9 +74,11 @@ __all__ = [
     "plot_latent_scatter",
     "plot_manifold",
     "plot_reconstructions",
+    "resumable",
     "run_settings",
     "save_gif",
     "show_gif",
     "squared_error",
     "straight_line",
+    "tensorflow_probability",
 ]

@@ -1,4 +1,4 @@
-"""How good a trained VAE is: importance-weighted log-likelihood, KL per dimension, active units."""
+"""How good a trained VAE is: importance-weighted log-likelihood, KL per dimension, active units, disentanglement."""
 
 import math
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vae_helpers.losses import bernoulli_nll, gaussian_kl, gaussian_log_prob
+from vae_helpers.losses import gaussian_kl, gaussian_log_prob
 
 # Rows decoded in one call: memory stays flat however many images and samples are asked for.
 _ROWS = 4096
@@ -34,10 +34,10 @@ def _log_likelihood(vae, x, samples, generator):
     per_call = max(1, _ROWS // len(x))
     for done in range(0, samples, per_call):
         n = min(per_call, samples - done)
-        noise = keras.random.normal((n, *mean.shape), seed=generator)
+        noise = ops.cast(keras.random.normal((n, *mean.shape), seed=generator), mean.dtype)
         z = mean + ops.exp(0.5 * log_var) * noise  # (n, batch, latent_dim)
         logits = vae.decoder(ops.reshape(z, (-1, vae.latent_dim)))
-        log_px = -ops.reshape(bernoulli_nll(np.tile(x, (n, 1, 1, 1)), logits), (n, -1))
+        log_px = -ops.reshape(vae.nll(np.tile(x, (n, 1, 1, 1)), logits), (n, -1))
         log_weight = log_px + gaussian_log_prob(z, 0.0, 0.0) - gaussian_log_prob(z, mean, log_var)
         log_sum = np.logaddexp(log_sum, ops.convert_to_numpy(ops.logsumexp(log_weight, axis=0)))
     return log_sum - math.log(samples)
@@ -60,3 +60,61 @@ def active_units(vae, x, threshold=0.01):
     """
     mean, _ = vae.encode(x)
     return np.var(ops.convert_to_numpy(mean), axis=0) > threshold
+
+
+def frechet_distance(features, others):
+    """How far two clouds of feature vectors are from each other, by their means and covariances alone; 0 if both agree.
+
+    features, others: (n, d) and (m, d), for example from a hidden layer of a classifier. Returns a number, in the
+    square of the features' unit.
+    Source: Heusel et al., GANs Trained by a Two Time-Scale Update Rule (2017).
+    """
+    a, b = np.asarray(features, "float64"), np.asarray(others, "float64")
+    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    roots = np.sqrt(np.linalg.eigvals(cov_a @ cov_b).real.clip(0))  # the trace of the matrix root is their sum
+    return float(np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b) - 2 * np.sum(roots))
+
+
+def mutual_information(codes, factors, bins=20):
+    """How much each latent tells about each known factor: I(z_j; v_k) in nats, a numpy array (latent_dim, factors).
+
+    codes: (n, latent_dim), for a VAE the means of q(z|x). factors: (n, factors), whole numbers.
+    bins: each latent is cut into so many intervals of equal width, and the shares are counted.
+    Counting makes the numbers a little too large, by about (bins - 1) · (steps of the factor - 1) / 2n.
+    Raises ValueError for other shapes, or factors that are not whole numbers.
+    """
+    from sklearn.metrics import mutual_info_score
+
+    codes, factors = _check_factors(codes, factors)
+    intervals = [np.digitize(z, np.histogram_bin_edges(z, bins)[1:-1]) for z in codes.T]
+    return np.array([[mutual_info_score(factor, interval) for factor in factors.T] for interval in intervals])
+
+
+def mutual_information_gap(codes, factors, bins=20):
+    """For each factor: the lead of the latent that tells most about it over the second, as a share of its entropy.
+
+    Arguments as for `mutual_information`. Returns a numpy array (factors,) from 0 to 1; the MIG is their mean.
+    1: one latent tells the factor, and no other latent anything about it. Raises ValueError as `mutual_information`,
+    for fewer than 2 latents, and for a factor that has one value only.
+    Source: Chen et al., Isolating Sources of Disentanglement in VAEs (2018), section 4; with the means in 20 bins, as
+    Locatello et al., Challenging Common Assumptions … (2019).
+    """
+    from sklearn.metrics import mutual_info_score
+
+    codes, factors = _check_factors(codes, factors)
+    if codes.shape[1] < 2:
+        raise ValueError("codes has one latent; the gap between the first and the second needs two.")
+    information = np.sort(mutual_information(codes, factors, bins), axis=0)
+    entropy = np.array([mutual_info_score(factor, factor) for factor in factors.T])
+    if (entropy <= 0).any():
+        raise ValueError(f"factor {entropy.argmin()} has the same value in every row: nothing can be told about it.")
+    return (information[-1] - information[-2]) / entropy
+
+
+def _check_factors(codes, factors):
+    codes, factors = ops.convert_to_numpy(codes), np.asarray(factors)
+    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors):
+        raise ValueError(f"codes has shape {codes.shape} and factors {factors.shape}; give (n, latent_dim) and (n, k).")
+    if not np.issubdtype(factors.dtype, np.integer):
+        raise ValueError(f"factors are {factors.dtype}; give whole numbers, the step of each factor.")
+    return codes, factors

@@ -15,8 +15,13 @@ def check_pixels(x, name="x"):
 
     x: images of any shape, an array or a tensor.
     """
-    values = x if isinstance(x, np.ndarray) else x.numpy() if hasattr(x, "numpy") else None
-    if values is None or values.size == 0:
+    if not isinstance(x, np.ndarray) and not ops.is_tensor(x):
+        return
+    try:
+        values = x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
+    except (NotImplementedError, TypeError):  # how TensorFlow and JAX say that a graph is being traced
+        return
+    if values.size == 0:
         return
     low, high = values.min(), values.max()  # NaN anywhere makes both NaN
     if not (low >= 0 and high <= 1):
@@ -27,10 +32,18 @@ def check_pixels(x, name="x"):
 
 
 def _same_dtype(*values):
-    """The values as tensors of one dtype, so that numpy's float64 mixes with a model's float32."""
+    """The values as tensors of one dtype, so that numpy's float64 mixes with a model's float32.
+
+    It is float32 or wider: a sum over 784 pixels keeps no decimals in float16, and exp(20) is infinite there.
+    """
     tensors = [ops.convert_to_tensor(value) for value in values]
-    dtype = keras.backend.result_type(*(tensor.dtype for tensor in tensors))
+    dtype = keras.backend.result_type("float32", *(tensor.dtype for tensor in tensors))
     return [ops.cast(tensor, dtype) for tensor in tensors]
+
+
+def at_least_float32(values):
+    """What a network gives, float16 under the policy mixed_float16, as float32; float64 stays."""
+    return _same_dtype(values)[0]
 
 
 def _sum_per_example(values):
@@ -59,6 +72,7 @@ def gaussian_log_prob(z, mean, log_var):
     return -0.5 * ops.sum(math.log(2 * math.pi) + log_var + squared_distance, axis=-1)
 
 
+@keras.saving.register_keras_serializable(package="vae_helpers")
 def bernoulli_nll(x, logits):
     """-log p(x | logits) in nats for independent Bernoulli pixels, summed over all axes but the first.
 
@@ -69,12 +83,54 @@ def bernoulli_nll(x, logits):
     Source: Kingma & Welling (2014), appendix C.1, written with logits, so that no log(0) occurs.
     """
     check_pixels(x)
-    sizes = list(zip(x.shape, logits.shape))  # None where a traced graph does not know the batch
-    if len(x.shape) != len(logits.shape) or any(a != b for a, b in sizes if None not in (a, b)):
-        raise ValueError(f"x has shape {tuple(x.shape)} and logits {tuple(logits.shape)}: give one logit per pixel.")
+    _check_same_shape(x, logits, "logits", "logit")
     # Written out: ops.binary_crossentropy undoes a sigmoid that somebody applied by mistake, and hides the mistake.
     x, logits = _same_dtype(x, logits)
     return _sum_per_example(ops.softplus(logits) - x * logits)
+
+
+@keras.saving.register_keras_serializable(package="vae_helpers")
+def continuous_bernoulli_nll(x, logits):
+    """-log p(x | logits) in nats for independent continuous Bernoulli pixels, summed over all axes but the first.
+
+    The Bernoulli formula, divided by its integral over [0, 1]: a density for grey pixels, so it may be negative.
+
+    x: (batch, …), pixels in [0, 1]. Returns (batch,).
+    logits: (batch, …), log λ/(1 - λ) of each pixel, any real number. The mean of the pixel is not λ.
+    Raises ValueError as `bernoulli_nll`.
+    Source: Loaiza-Ganem & Cunningham, The continuous Bernoulli (2019), written with logits.
+    """
+    return bernoulli_nll(x, logits) - _sum_per_example(_log_normalizer(at_least_float32(logits)))
+
+
+def _log_normalizer(logits):
+    """log C of each pixel, C = a / tanh(a/2) for the logit a; near a = 0, where that is 0/0, by its series."""
+    a = ops.abs(logits)
+    near = a < 0.3
+    apart = ops.where(near, ops.ones_like(a), a)  # no 0/0 on the way, or the gradient is NaN
+    square = ops.square(ops.where(near, a, ops.zeros_like(a)))
+    series = math.log(2) + square / 12 * (1 - square * (7 / 120 - square * 31 / 7560))
+    return ops.where(near, series, ops.log(apart) - ops.log(ops.tanh(apart / 2)))
+
+
+def gaussian_nll(x, mean, log_var):
+    """-log N(x; mean, exp(log_var)) in nats for independent pixels, summed over all axes but the first.
+
+    x, mean: (batch, …). log_var: one number for all pixels, or any shape that broadcasts to x. Returns (batch,).
+    With log_var = log ½ it is the squared error plus a constant. A density: it may be negative.
+    Raises ValueError for shapes that differ.
+    Source: the normal density; log_var from the data: Rybkin et al., sigma-VAE (2021).
+    """
+    _check_same_shape(x, mean, "mean", "mean")
+    x, mean, log_var = _same_dtype(x, mean, log_var)
+    squared_distance = ops.square((x - mean) * ops.exp(-0.5 * log_var))  # in standard deviations
+    return 0.5 * _sum_per_example(math.log(2 * math.pi) + log_var + squared_distance)
+
+
+def _check_same_shape(x, other, name, what):
+    sizes = list(zip(x.shape, other.shape))  # None where a traced graph does not know the batch
+    if len(x.shape) != len(other.shape) or any(a != b for a, b in sizes if None not in (a, b)):
+        raise ValueError(f"x has shape {tuple(x.shape)} and {name} {tuple(other.shape)}: give one {what} per pixel.")
 
 
 def squared_error(x, images):

@@ -3,15 +3,106 @@
 import math
 
 import keras
+import tensorflow as tf
 from keras import ops
 
-from vae_helpers.losses import bernoulli_nll, check_pixels, gaussian_kl, squared_error
+from vae_helpers.losses import at_least_float32, bernoulli_nll, check_pixels, gaussian_kl, squared_error
 
 # exp(±20) is the widest variance a float32 model can need; beyond it training can only run into infinity.
 LOG_VAR_LIMIT = 20.0
 
 # Training steps per call into TensorFlow. Keras 3.6 loses the last steps of an epoch where they do not fill a call.
 STEPS_PER_EXECUTION = 1 if keras.__version__.startswith("3.6.") else 20
+
+
+_KERAS = tuple(map(int, keras.__version__.split(".")[:2]))
+
+
+def _replica():
+    """Which of the devices of tf.distribute this runs on, from 0."""
+    context = tf.distribute.get_replica_context()
+    return context.replica_id_in_sync_group if context else 0
+
+
+def _on_one_of_several_workers():
+    strategy = tf.distribute.get_strategy()
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return several and not tf.distribute.in_cross_replica_context()
+
+
+class _Mean(keras.metrics.Mean):
+    """The mean over an epoch so far, and for how many steps it was finite."""
+
+    def __init__(self, name):
+        super().__init__(name=name)
+        self.finite_steps = self.add_variable(shape=(), initializer="zeros", name="finite_steps")
+
+    def update_state(self, values, sample_weight=None):
+        super().update_state(values, sample_weight)
+        self.finite_steps.assign_add(ops.cast(ops.isfinite(self.total), self.finite_steps.dtype))
+
+    def reset_state(self):
+        super().reset_state()
+        self.finite_steps.assign(0)
+
+
+def _iterations(optimizer):
+    """The variable that counts the steps. Under mixed_float16 one optimizer holds another, which counts."""
+    return getattr(optimizer, "inner_optimizer", optimizer).iterations
+
+
+def _steps(model):
+    return int(_iterations(model.optimizer).numpy())  # int(variable) fails where several devices hold it
+
+
+class _Watch(keras.callbacks.Callback):
+    """Ends a training whose numbers go bad, and knows how far one came that is stopped by hand."""
+
+    async_safe = True  # Keras may call it beside the training, instead of waiting between two calls
+    _epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._first_step = epoch + 1, _steps(self.model)
+
+    def place(self):
+        if self._epoch is None:
+            return "before the first step"
+        step = _steps(self.model) - self._first_step
+        return f"in epoch {self._epoch} of {self.params['epochs']}, after {step} of its steps"
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            self._look_at_the_terms()
+            self._stop("loss", f"in epoch {self._epoch}")  # the terms are finite: it is a regularizer
+
+    def on_test_begin(self, logs=None):  # before Keras resets the metrics
+        self._look_at_the_terms()
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in ("loss", "val_loss"):
+            if not math.isfinite(logs.get(name, 0.0)):
+                self._stop(name, f"at the end of epoch {self._epoch}")
+
+    def on_train_end(self, logs=None):
+        if not all(ops.all(ops.isfinite(weight)) for weight in self.model.trainable_weights):
+            self._stop("weights", "in the last step")
+
+    def _look_at_the_terms(self):
+        terms = [metric for metric in self.model.metrics if isinstance(metric, _Mean)]
+        replicas = self.model._replicas  # each counts the step
+        steps = {t.name: int(t.finite_steps.numpy()) // replicas for t in terms if not math.isfinite(float(t.result()))}
+        if steps:
+            first = min(steps.values())
+            names = " and ".join(name for name, step in steps.items() if step == first)
+            self._stop(names, f"at step {first + 1} of epoch {self._epoch}")
+
+    def _stop(self, what, where):
+        rate = float(ops.multiply(self.model.optimizer.learning_rate, 1.0))  # a plain number on several devices too
+        raise FloatingPointError(
+            f"{what} became infinite or not a number {where}. Most often the learning rate is too high: it is "
+            f"{rate:g}; try {rate / 10:g}. Build the model again first, because its weights are spoiled. Its `history` "
+            "has the epochs before."
+        )
 
 
 class _EncoderDecoder(keras.Model):
@@ -26,27 +117,82 @@ class _EncoderDecoder(keras.Model):
         self.decoder = decoder
         self.image_shape = tuple(encoder.input_shape[1:])
         self.latent_dim = decoder.input_shape[-1]
-        self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
+        self.reconstruction_tracker = _Mean("reconstruction")
         self.built = True
 
     def compile(self, optimizer="adam", steps_per_execution=STEPS_PER_EXECUTION, **kwargs):
         """As `keras.Model.compile`, without a loss: the model brings its own.
 
         steps_per_execution: training steps per call into TensorFlow. The default, 20, saves a fifth to a half
-            of the time of small networks, and shows progress twenty steps at a time.
+            of the time of small networks, and shows progress twenty steps at a time. With several devices, and with
+            PyTorch, it is always 1, because Keras fails with more.
+
+        For several devices (tf.distribute) build and compile the model in the strategy's scope; `batch_size` is what
+        they share. Where they cannot share it evenly, as in a ragged last batch, each device still counts the same in
+        that step. Raises RuntimeError for several devices with Keras below 3.10.
         """
+        if self._replicas > 1 and _KERAS < (3, 10):
+            # 3.6 and 3.7 add the losses up and report the first device; 3.8 and 3.9 average with wrong weights.
+            raise RuntimeError(
+                f"Keras {keras.__version__} reports a wrong loss for {self._replicas} devices: install keras 3.10 or "
+                "newer, or leave the strategy's scope."
+            )
+        if self._replicas > 1 or keras.backend.backend() == "torch":
+            steps_per_execution = 1
         super().compile(optimizer=optimizer, steps_per_execution=steps_per_execution, **kwargs)
+
+    @property
+    def _replicas(self):
+        """How many devices share each batch: more than 1 under tf.distribute."""
+        strategy = getattr(self, "distribute_strategy", None)  # models of other backends have none
+        return strategy.num_replicas_in_sync if strategy else 1
+
+    def _share(self, loss, x):
+        """What one device adds to the loss of a step. Keras adds up the gradients of all devices.
+
+        The loss that is reported Keras multiplies by their number again. A device that got no image of a ragged batch
+        has the mean of nothing, NaN.
+        """
+        if self._replicas == 1:
+            return loss
+        return ops.where(ops.shape(x)[0] > 0, loss, ops.zeros_like(loss)) / self._replicas
+
+    def get_metrics_result(self):
+        """As `keras.Model.get_metrics_result`."""
+        results = super().get_metrics_result()
+        if _on_one_of_several_workers():
+            # Keras averages what the workers report over an axis that a scalar lacks (tensorflow#72388).
+            results = {name: ops.expand_dims(value, 0) for name, value in results.items()}
+        return results
 
     def compile_from_config(self, config):
         """Called when a saved model is loaded; Keras asks for it where `compile` is overridden."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def fit(self, x=None, *args, **kwargs):
-        """As `keras.Model.fit`; x and validation_data are images (batch, height, width, channels) in [0, 1]."""
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs):
+        """As `keras.Model.fit`; x and validation_data are images (batch, height, width, channels) in [0, 1].
+
+        A loss that is infinite or not a number ends it: FloatingPointError says at which step, and what to do.
+        Stopped by hand (Ctrl-C, or the stop button of a notebook), it prints how far it came and raises
+        KeyboardInterrupt, so that the cells below do not run. Either way `history` has the epochs that were finished.
+
+        A callback may have a method `before_fit(model, arguments)`, which may change what Keras is given.
+        """
         self._check_images(x, "x")
         self._check_images(kwargs.get("validation_data"), "validation_data")
-        return super().fit(x, *args, **kwargs)
+        callbacks, watch = keras.tree.flatten(callbacks or []), _Watch()
+        arguments = {"x": x, "y": y, "batch_size": batch_size, "epochs": epochs, "verbose": verbose, **kwargs}
+        arguments["callbacks"] = [watch, *callbacks]  # first, so that no other sees, or keeps, a bad epoch
+        for callback in callbacks:
+            if hasattr(callback, "before_fit"):
+                callback.before_fit(self, arguments)
+        self.history = keras.callbacks.History()  # Keras puts its own in this place, but not at once
+        try:
+            return super().fit(**arguments)
+        except KeyboardInterrupt:
+            print(f"\nStopped by hand {watch.place()}. The model keeps what it learned.")
+            raise
 
     def evaluate(self, x=None, *args, **kwargs):
         """As `keras.Model.evaluate`; x are images (batch, height, width, channels) in [0, 1]."""
@@ -63,7 +209,7 @@ class _EncoderDecoder(keras.Model):
         z = ops.convert_to_tensor(z, dtype=self.decoder.inputs[0].dtype)
         if len(z.shape) != 2 or z.shape[-1] != self.latent_dim:
             raise ValueError(f"z has shape {tuple(z.shape)}; this model decodes (batch, {self.latent_dim}).")
-        return ops.convert_to_numpy(ops.sigmoid(self.decoder(z)))
+        return ops.convert_to_numpy(ops.sigmoid(at_least_float32(self.decoder(z))))
 
     def _check_images(self, x, name):
         if hasattr(x, "element_spec"):  # a tf.data.Dataset: its first batch stands for all
@@ -137,14 +283,14 @@ class Autoencoder(_EncoderDecoder):
         if self.reconstruction == "bernoulli":
             reconstruction = bernoulli_nll(x, y_pred["logits"])
         else:
-            reconstruction = squared_error(x, ops.sigmoid(y_pred["logits"]))
+            reconstruction = squared_error(x, ops.sigmoid(at_least_float32(y_pred["logits"])))
         self.reconstruction_tracker.update_state(reconstruction)
-        return ops.mean(reconstruction) + sum(self.losses)
+        return self._share(ops.mean(reconstruction) + sum(self.losses), x)
 
     def encode(self, x):
         """Images (batch, height, width, channels) → codes (batch, latent_dim)."""
         self._check_images(x, "x")
-        return self.encoder(x)
+        return at_least_float32(self.encoder(x))
 
     def reconstruct(self, x):
         """Images → pixel means in [0, 1] of the same shape, as a numpy array."""
@@ -156,27 +302,43 @@ class Autoencoder(_EncoderDecoder):
 
 @keras.saving.register_keras_serializable(package="vae_helpers")
 class VAE(_EncoderDecoder):
-    """A variational autoencoder with a Bernoulli likelihood and the prior N(0, I).
+    """A variational autoencoder with the prior N(0, I) and, unless you choose another, a Bernoulli likelihood.
 
     encoder: (batch, height, width, channels) → [mean, log_var], each (batch, latent_dim).
     decoder: (batch, latent_dim) → logits (batch, height, width, channels).
     beta: the weight of the KL term; 1 gives the negative ELBO.
+    warm_up: training steps during which that weight rises evenly from 0 to beta; 0 for none. The optimizer counts the
+        steps: a second `fit` goes on where the first one stopped, and a new optimizer begins again.
+    free_bits: nats of KL that each latent may have without paying more. In the loss, the KL of a latent, averaged
+        over the batch, counts as free_bits where it is smaller. 0 for none.
+    nll: the likelihood, as a function of images and decoder outputs, (batch, height, width, channels) each, that gives
+        -log p(x|z) in nats, (batch,): for example `continuous_bernoulli_nll`. To save the model, it must be a function
+        of the package or registered with Keras (`keras.saving.register_keras_serializable`).
 
     `loss` = `reconstruction` + beta · `kl`, in nats per image: summed over pixels and over latents, averaged over
-    the batch, with one sample of z per image (plus regularizers of the networks).
-    Raises ValueError for networks that do not fit together or a beta that is negative or not finite.
-    Source: Kingma & Welling (2014), equations 7 and 10; beta from Higgins et al., beta-VAE (2017), equation 4.
+    the batch, with one sample of z per image (plus regularizers of the networks). In evaluation and validation this
+    holds always: warm_up and free_bits are ways to train, and no model is judged by them. In training they change
+    what is minimized, so there `loss` has the other weight, or the free bits, in it; `kl` stays the true KL.
+    Raises ValueError for networks that do not fit together, or a beta, warm_up or free_bits that is negative or not
+    finite.
+    Source: Kingma & Welling (2014), equations 7 and 10; beta from Higgins et al., beta-VAE (2017), equation 4;
+    warm-up from Bowman et al., Generating Sentences from a Continuous Space (2016), and Sønderby et al., Ladder VAEs
+    (2016); free bits from Kingma et al., Inverse Autoregressive Flow (2016), its appendix on free bits.
     """
 
     code_heads = 2
 
-    def __init__(self, encoder, decoder, beta=1.0, **kwargs):
+    def __init__(self, encoder, decoder, beta=1.0, nll=bernoulli_nll, warm_up=0, free_bits=0.0, **kwargs):
         super().__init__(encoder, decoder, **kwargs)
-        if not (beta >= 0 and math.isfinite(beta)):
-            raise ValueError(f"beta is {beta}; it must be a finite number, 0 or more.")
-        self._beta = float(beta)
+        if not callable(nll):
+            raise ValueError(f"nll is {nll!r}; it must be a function of images and logits, such as vh.bernoulli_nll.")
+        self.nll = nll
+        for name, value in (("beta", beta), ("warm_up", warm_up), ("free_bits", free_bits)):
+            if not (value >= 0 and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}; it must be a finite number, 0 or more.")
+        self._beta, self._warm_up, self._free_bits = float(beta), int(warm_up), float(free_bits)
         self.seed_generator = keras.random.SeedGenerator()
-        self.kl_tracker = keras.metrics.Mean(name="kl")
+        self.kl_tracker = _Mean("kl")
 
     @property
     def beta(self):
@@ -189,16 +351,44 @@ class VAE(_EncoderDecoder):
         return {"mean": mean, "log_var": log_var, "logits": self.decoder(self.reparameterize(mean, log_var))}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        reconstruction = bernoulli_nll(x, y_pred["logits"])
+        reconstruction = self.nll(x, y_pred["logits"])
+        if len(reconstruction.shape) != 1:
+            raise ValueError(
+                f"nll gives an array of shape {tuple(reconstruction.shape)}; it must give one number per image, "
+                "(batch,): sum over height, width and channels."
+            )
         kl = gaussian_kl(y_pred["mean"], y_pred["log_var"])
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        return ops.mean(reconstruction) + self.beta * ops.mean(kl) + sum(self.losses)
+        if training and (self._warm_up or self._free_bits):
+            weight = ops.cast(self._weight_now(), kl.dtype)
+            kl_term = weight * self._kl_with_free_bits(y_pred["mean"], y_pred["log_var"])
+        else:
+            kl_term = self.beta * ops.mean(kl)
+        return self._share(ops.mean(reconstruction) + kl_term + sum(self.losses), x)
+
+    def _weight_now(self):
+        """beta, or less of it during the warm-up. From the optimizer's count: a callback sees every 20th step only."""
+        if not self._warm_up:
+            return self.beta
+        if keras.backend.backend() == "jax":
+            raise ValueError("warm_up needs the optimizer's count, which JAX hides in training: leave it out, at 0.")
+        return self.beta * ops.minimum(ops.cast(_iterations(self.optimizer), "float32") / self._warm_up, 1.0)
+
+    def _kl_with_free_bits(self, mean, log_var):
+        of_latents = ops.mean(gaussian_kl(mean[..., None], log_var[..., None]), axis=0)
+        return ops.sum(ops.maximum(of_latents, self._free_bits))
 
     def reparameterize(self, mean, log_var):
         """One sample z = mean + exp(log_var / 2) · ε per row, ε ~ N(0, I) new at each call. Same shape as mean."""
-        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
-        return mean + ops.exp(0.5 * log_var) * noise
+        return mean + ops.exp(0.5 * log_var) * self._noise(mean)
+
+    def _noise(self, like):
+        if self._replicas == 1:
+            return keras.random.normal(ops.shape(like), dtype=like.dtype, seed=self.seed_generator)
+        # Keras would give the same values to all devices: so each draws those of all, and takes its own.
+        shape = (self._replicas, *ops.shape(like))
+        return keras.random.normal(shape, dtype=like.dtype, seed=self.seed_generator)[_replica()]
 
     def reseed(self, seed):
         """Restart the model's noise: after the same seed come the same samples. seed: an integer from 0."""
@@ -210,7 +400,7 @@ class VAE(_EncoderDecoder):
         return self._posterior(x)
 
     def _posterior(self, x):
-        mean, log_var = self.encoder(x)
+        mean, log_var = map(at_least_float32, self.encoder(x))
         return mean, ops.clip(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
 
     def reconstruct(self, x):
@@ -227,4 +417,16 @@ class VAE(_EncoderDecoder):
         return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
 
     def get_config(self):
-        return {**super().get_config(), "beta": self.beta}
+        return {
+            **super().get_config(),
+            "beta": self.beta,
+            "warm_up": self._warm_up,
+            "free_bits": self._free_bits,
+            "nll": keras.saving.serialize_keras_object(self.nll),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        if "nll" in config:  # files from before there was a choice have none
+            config["nll"] = keras.saving.deserialize_keras_object(config["nll"])
+        return super().from_config(config)

@@ -48,12 +48,13 @@ def _heads(features, latent_dim, variational):
     return [layers.Dense(latent_dim, name="mean")(features), layers.Dense(latent_dim, name="log_var")(features)]
 
 
-def mlp_encoder(image_shape, latent_dim, hidden=(512, 512), variational=True):
+def mlp_encoder(image_shape, latent_dim, hidden=(512, 512), variational=True, activation="relu"):
     """A multilayer perceptron from an image to its code.
 
     image_shape: (height, width, channels). latent_dim: how many numbers the code has.
-    hidden: the widths of the ReLU layers; () gives a linear encoder.
+    hidden: the widths of the hidden layers; () gives a linear encoder.
     variational: True for two heads, mean and log_var (a VAE); False for one, the code (an autoencoder).
+    activation: that of the hidden layers, by one of Keras's names, for example "tanh".
 
     Returns a keras.Model: (batch, height, width, channels) → [mean, log_var] or code, each (batch, latent_dim).
     Raises ValueError for an impossible image_shape or latent_dim.
@@ -62,11 +63,11 @@ def mlp_encoder(image_shape, latent_dim, hidden=(512, 512), variational=True):
     image = keras.Input(image_shape, name="image")  # 28, 28, 1
     x = layers.Flatten(name="flatten")(image)  # 784
     for i, width in enumerate(_widths(hidden, "hidden"), start=1):
-        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)  # 512
+        x = layers.Dense(width, activation=activation, name=f"hidden_{i}")(x)  # 512
     return keras.Model(image, _heads(x, latent_dim, variational), name="encoder")
 
 
-def mlp_decoder(image_shape, latent_dim, hidden=(512, 512)):
+def mlp_decoder(image_shape, latent_dim, hidden=(512, 512), activation="relu"):
     """A multilayer perceptron from a code to the logits of an image. Arguments as for `mlp_encoder`.
 
     Returns a keras.Model: (batch, latent_dim) → logits (batch, height, width, channels).
@@ -75,7 +76,7 @@ def mlp_decoder(image_shape, latent_dim, hidden=(512, 512)):
     z = keras.Input((latent_dim,), name="z")  # 2
     x = z
     for i, width in enumerate(_widths(hidden, "hidden"), start=1):
-        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)  # 512
+        x = layers.Dense(width, activation=activation, name=f"hidden_{i}")(x)  # 512
     x = layers.Dense(math.prod(image_shape), name="pixels")(x)  # 784
     logits = layers.Reshape(image_shape, name="logits")(x)  # 28, 28, 1
     return keras.Model(z, logits, name="decoder")

@@ -76,10 +76,20 @@ def profile():
     return name
 
 
+def global_generator():
+    """The SeedGenerator behind `keras.random` without a seed. Keras has no public name for it."""
+    from keras.src.random.seed_generator import global_seed_generator
+
+    return global_seed_generator()
+
+
 def run_settings(seed=0, **counts):
     """Seed everything, print one line that says what will run, and return the settings.
 
-    seed: an integer for Python's, numpy's and Keras's random generators.
+    seed: an integer for the random generators of Python, numpy, TensorFlow and Keras. Run again from here on, the same
+        code gives the same numbers, bit for bit, in the same process or in another one: on the same machine, that is
+        with the same versions and the same number of CPU cores, which decides in which order long sums are added.
+        For a GPU, TensorFlow promises this only after `tf.config.experimental.enable_op_determinism()`.
     counts: how many `epochs`, `seeds`, `grid` tiles per side and `samples` the lesson wants, and the `budget` of
         epochs that each model gets in a comparison. The full profile keeps them; the quick profile reduces each to
         QUICK_LIMITS.
@@ -95,6 +105,7 @@ def run_settings(seed=0, **counts):
     quick = profile() == "quick"
     if quick:
         counts = {name: min(value, QUICK_LIMITS[name]) for name, value in counts.items()}
+    global_generator().state.assign([seed, 0])  # set_random_seed of Keras 3.6 leaves this one as it was
     keras.utils.set_random_seed(seed)
     _stand_ins.clear()
     gpus = len(tf.config.list_physical_devices("GPU"))
