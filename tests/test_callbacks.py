@@ -98,6 +98,14 @@ class Stop(keras.callbacks.Callback):
         self.count("test")
 
 
+@pytest.fixture(autouse=True)
+def control_c_is_heard():
+    """A shell that starts the tests in the background lets them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def control_c():
     signal.raise_signal(signal.SIGINT)
 
@@ -307,10 +315,11 @@ def test_a_file_of_another_version_is_refused(begin, tmp_path, monkeypatch):
         begin()
 
 
-def test_a_place_that_cannot_be_written_is_found_before_training(begin, tmp_path):
-    (tmp_path / "run").mkdir()
-    with pytest.raises(OSError, match="run"):
-        begin(epochs=1, callbacks=[Stop(must_not_train, train=1)])
+def test_a_place_that_cannot_be_written_is_found_before_training(make_vae, grey, tmp_path):
+    (tmp_path / "notes").touch()
+    callbacks = [vh.resumable(tmp_path / "notes" / "run"), Stop(must_not_train, train=1)]
+    with pytest.raises(OSError, match="notes"):
+        make_vae().fit(grey, verbose=0, callbacks=callbacks)
 
 
 def test_a_full_disk_ends_the_training_and_loses_neither_the_file_nor_the_epochs_before(begin, tmp_path, monkeypatch):
@@ -373,6 +382,17 @@ def test_control_c_before_the_first_step_leaves_a_model_to_use(make_vae, grey, c
         with pytest.raises(KeyboardInterrupt):
             vae.fit(grey, batch_size=16, verbose=0)
     assert "Stopped by hand in epoch 1 of 1, after 0 of its steps." in capsys.readouterr().out
+    assert vae.history.history == {}
+    assert_usable(vae, grey)
+
+
+def test_control_c_before_keras_has_begun_leaves_an_empty_history(make_vae, grey, capsys, monkeypatch):
+    vae = make_vae()
+    with monkeypatch.context() as patch:
+        patch.setattr(vae, "_assert_compile_called", lambda _: control_c())  # the first thing that Keras does
+        with pytest.raises(KeyboardInterrupt):
+            vae.fit(grey, verbose=0)
+    assert "Stopped by hand before the first step." in capsys.readouterr().out
     assert vae.history.history == {}
     assert_usable(vae, grey)
 

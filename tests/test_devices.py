@@ -17,7 +17,7 @@ from_keras_3_10 = pytest.mark.skipif(KERAS < (3, 10), reason="Keras below 3.10 r
 
 
 def assert_adds_up(training, beta=0.5):
-    """In each epoch, in validation and in evaluation."""
+    """In each epoch, in its validation, and in evaluation."""
     history, evaluated = training["history"], training["evaluated"]
     for logs, prefix in ((history, ""), (history, "val_"), (evaluated, "")):
         loss, reconstruction, kl = (np.array(logs[prefix + name]) for name in ("loss", "reconstruction", "kl"))
@@ -66,6 +66,7 @@ def test_two_devices_train_a_vae_as_one_does(mirrored):
 
 @from_keras_3_10
 def test_every_image_counts_alike_where_devices_get_unequal_shares(mirrored):
+    """37 images together: Keras by itself fails where the shares of the first batch differ."""
     training = mirrored["autoencoder, two"]
     assert training["evaluated"]["loss"] == pytest.approx(training["by hand"], rel=1e-5)
     assert training["evaluated"]["reconstruction"] == pytest.approx(training["by hand"], rel=1e-5)

@@ -62,9 +62,9 @@ def networks(variational=True):
     return vh.mlp_encoder(SHAPE, 2, (16,), variational), vh.mlp_decoder(SHAPE, 2, (16,))
 
 
-def make_vae(learning_rate=0.02, **kwargs):
+def make_vae(**kwargs):
     vae = vh.VAE(*networks(), beta=0.5, **kwargs)
-    vae.compile(keras.optimizers.SGD(learning_rate))
+    vae.compile(keras.optimizers.SGD(0.02))
     return vae
 
 
@@ -87,15 +87,12 @@ def flat(model):
     return np.concatenate([np.ravel(weight) for weight in model.get_weights()]).tolist()
 
 
-def train(model, n, epochs=2, **kwargs):
-    """Fit on n images in batches of 16; validate and evaluate on 37."""
-    steps = int(model.optimizer.iterations.numpy())
-    images = some_images(37)
-    history = model.fit(
-        some_images(n), validation_data=images, batch_size=16, epochs=epochs, verbose=0, **kwargs
-    ).history
-    evaluated = model.evaluate(images, batch_size=16, return_dict=True, verbose=0)
+def train(model, n, epochs=2, evaluate_together=16, **kwargs):
+    """Fit on n images in batches of 16; evaluate on 37, so many together."""
+    images, steps = some_images(37), int(model.optimizer.iterations.numpy())
+    history = model.fit(some_images(n), batch_size=16, epochs=epochs, verbose=0, **kwargs).history
     steps = int(model.optimizer.iterations.numpy()) - steps
+    evaluated = model.evaluate(images, batch_size=evaluate_together, return_dict=True, verbose=0)
     report = {"history": history, "evaluated": evaluated, "weights": flat(model), "steps": steps}
     if isinstance(model, vh.Autoencoder):
         report["by hand"] = float(np.square(images - model.reconstruct(images)).sum((1, 2, 3)).mean())
@@ -136,11 +133,12 @@ def mirrored():
             return {"one": one, "two": build()}
 
     vaes = both(make_vae)
-    report["losses"] = {name: final_losses(vae, range(3)) for name, vae in vaes.items()}
+    report["losses"] = {name: final_losses(vae, range(2)) for name, vae in vaes.items()}
     report["steps per execution"] = {name: vae.steps_per_execution for name, vae in vaes.items()}
 
     vae = vaes["two"]
-    report["vae"] = train(vae, 33)  # the last batch is one image: one device gets none
+    # The last batch is one image: one device gets none.
+    report["vae"] = train(vae, 33, validation_data=some_images(37))
     report["seed states"] = each_device(strategy, vae.seed_generator.state.value)
     vae.reseed(7)
     report["after reseed(7)"] = each_device(strategy, vae.seed_generator.state.value)
@@ -149,12 +147,11 @@ def mirrored():
     autoencoders = both(make_autoencoder)
     for name, model in autoencoders.items():
         start(model, 0)
-        report[f"autoencoder, {name}"] = train(model, 32, shuffle=False)
+        report[f"autoencoder, {name}"] = train(model, 32, evaluate_together=37, shuffle=False)
 
     report["reconstructions"] = float(np.abs(vae.reconstruct(some_images(5)) - 0.5).max())
     report["log-likelihood"] = vh.log_likelihood(vae, some_images(5), samples=10).tolist()
-    with strategy.scope():
-        vae = make_vae(learning_rate=1e30)
+    vae.optimizer.learning_rate = 1e30
     try:
         vae.fit(some_images(32), batch_size=16, verbose=0)
     except FloatingPointError as error:
@@ -171,7 +168,7 @@ def worker(dying=""):
     start(vae, 0)
     report = {"devices": strategy.num_replicas_in_sync}
     end = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: os._exit(3))
-    report["vae"] = train(vae, 33, callbacks=[end] if dying == str(number) else None)
+    report["vae"] = train(vae, 33, validation_data=some_images(37), callbacks=[end] if dying == str(number) else None)
     report["noise"] = noise_of_each_device(strategy, vae)
     report["log-likelihood"] = vh.log_likelihood(vae, some_images(5), samples=10).tolist()
     start(autoencoder, 0)
@@ -214,7 +211,7 @@ def backend():
     vae = make_vae()
     report["steps per execution"] = vae.steps_per_execution
     pictures = vh.Frames(lambda model: model.decode(np.zeros((1, 2)))[0])
-    report["vae"] = train(vae, 101, epochs=4, callbacks=[pictures])
+    report["vae"] = train(vae, 101, epochs=4, validation_data=some_images(37), callbacks=[pictures])
     report["pictures"] = len(pictures.frames)
     try:
         report["warm-up"] = train(make_vae(warm_up=1), 96, epochs=1)

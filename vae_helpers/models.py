@@ -147,6 +147,15 @@ class _EncoderDecoder(keras.Model):
         strategy = getattr(self, "distribute_strategy", None)  # models of other backends have none
         return strategy.num_replicas_in_sync if strategy else 1
 
+    def _maybe_symbolic_build(self, **kwargs):
+        try:
+            super()._maybe_symbolic_build(**kwargs)
+        except tf.errors.InvalidArgumentError:
+            # To learn a shape that these models know, Keras averages the first batch over the devices. That fails
+            # where their shares differ.
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+
     def _share(self, loss, x):
         """What one device adds to the loss of a step. Keras adds up the gradients of all devices.
 
