@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import vae_helpers as vh
-from vae_helpers import models
+from vae_helpers import watch
 
 BLACK, WHITE = (np.full((37, 4, 4, 1), value, "float32") for value in (0, 1))
 HALF = np.concatenate([BLACK[:18], WHITE[18:]])
@@ -129,14 +129,14 @@ def test_the_step_and_the_term_that_went_bad_are_named(still, place, validation)
 
 
 def test_the_step_is_named_though_keras_calls_late(still, monkeypatch):
-    def late(*arguments, on_time=models._Watch.on_train_batch_end):
+    def late(*arguments, on_time=watch.Watch.on_train_batch_end):
         time.sleep(0.5)
         on_time(*arguments)
 
     vae = still(hidden=())
     tender(vae, "encoder", "mean")
     vae.fit(BLACK, batch_size=1, validation_data=BLACK, verbose=0)
-    monkeypatch.setattr(models._Watch, "on_train_batch_end", lambda *args, logs=None: late(*args, logs))
+    monkeypatch.setattr(watch.Watch, "on_train_batch_end", lambda *args, logs=None: late(*args, logs))
     message = blow_up(vae, one_bright(36), validation_data=BLACK)
     assert message.startswith("kl became infinite or not a number at step 37 of epoch 1.")
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from vae_helpers.losses import at_least_float32, bernoulli_nll, check_pixels, gaussian_kl, squared_error
+from vae_helpers.watch import Mean, Watch, iterations
 
 # exp(±20) is the widest variance a float32 model can need; beyond it training can only run into infinity.
 LOG_VAR_LIMIT = 20.0
@@ -30,81 +31,6 @@ def _on_one_of_several_workers():
     return several and not tf.distribute.in_cross_replica_context()
 
 
-class _Mean(keras.metrics.Mean):
-    """The mean over an epoch so far, and for how many steps it was finite."""
-
-    def __init__(self, name):
-        super().__init__(name=name)
-        self.finite_steps = self.add_variable(shape=(), initializer="zeros", name="finite_steps")
-
-    def update_state(self, values, sample_weight=None):
-        super().update_state(values, sample_weight)
-        self.finite_steps.assign_add(ops.cast(ops.isfinite(self.total), self.finite_steps.dtype))
-
-    def reset_state(self):
-        super().reset_state()
-        self.finite_steps.assign(0)
-
-
-def _iterations(optimizer):
-    """The variable that counts the steps. Under mixed_float16 one optimizer holds another, which counts."""
-    return getattr(optimizer, "inner_optimizer", optimizer).iterations
-
-
-def _steps(model):
-    return int(_iterations(model.optimizer).numpy())  # int(variable) fails where several devices hold it
-
-
-class _Watch(keras.callbacks.Callback):
-    """Ends a training whose numbers go bad, and knows how far one came that is stopped by hand."""
-
-    async_safe = True  # Keras may call it beside the training, instead of waiting between two calls
-    _epoch = None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._first_step = epoch + 1, _steps(self.model)
-
-    def place(self):
-        if self._epoch is None:
-            return "before the first step"
-        step = _steps(self.model) - self._first_step
-        return f"in epoch {self._epoch} of {self.params['epochs']}, after {step} of its steps"
-
-    def on_train_batch_end(self, batch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            self._look_at_the_terms()
-            self._stop("loss", f"in epoch {self._epoch}")  # the terms are finite: it is a regularizer
-
-    def on_test_begin(self, logs=None):  # before Keras resets the metrics
-        self._look_at_the_terms()
-
-    def on_epoch_end(self, epoch, logs=None):
-        for name in ("loss", "val_loss"):
-            if not math.isfinite(logs.get(name, 0.0)):
-                self._stop(name, f"at the end of epoch {self._epoch}")
-
-    def on_train_end(self, logs=None):
-        if not all(ops.all(ops.isfinite(weight)) for weight in self.model.trainable_weights):
-            self._stop("weights", "in the last step")
-
-    def _look_at_the_terms(self):
-        terms = [metric for metric in self.model.metrics if isinstance(metric, _Mean)]
-        replicas = self.model._replicas  # each counts the step
-        steps = {t.name: int(t.finite_steps.numpy()) // replicas for t in terms if not math.isfinite(float(t.result()))}
-        if steps:
-            first = min(steps.values())
-            names = " and ".join(name for name, step in steps.items() if step == first)
-            self._stop(names, f"at step {first + 1} of epoch {self._epoch}")
-
-    def _stop(self, what, where):
-        rate = float(ops.multiply(self.model.optimizer.learning_rate, 1.0))  # a plain number on several devices too
-        raise FloatingPointError(
-            f"{what} became infinite or not a number {where}. Most often the learning rate is too high: it is "
-            f"{rate:g}; try {rate / 10:g}. Build the model again first, because its weights are spoiled. Its `history` "
-            "has the epochs before."
-        )
-
-
 class _EncoderDecoder(keras.Model):
     """What both models share: the two networks, the checks, decoding, saving."""
 
@@ -117,7 +43,7 @@ class _EncoderDecoder(keras.Model):
         self.decoder = decoder
         self.image_shape = tuple(encoder.input_shape[1:])
         self.latent_dim = decoder.input_shape[-1]
-        self.reconstruction_tracker = _Mean("reconstruction")
+        self.reconstruction_tracker = Mean("reconstruction")
         self.built = True
 
     def compile(self, optimizer="adam", steps_per_execution=STEPS_PER_EXECUTION, **kwargs):
@@ -190,7 +116,7 @@ class _EncoderDecoder(keras.Model):
         """
         self._check_images(x, "x")
         self._check_images(kwargs.get("validation_data"), "validation_data")
-        callbacks, watch = keras.tree.flatten(callbacks or []), _Watch()
+        callbacks, watch = keras.tree.flatten(callbacks or []), Watch()
         arguments = {"x": x, "y": y, "batch_size": batch_size, "epochs": epochs, "verbose": verbose, **kwargs}
         arguments["callbacks"] = [watch, *callbacks]  # first, so that no other sees, or keeps, a bad epoch
         for callback in callbacks:
@@ -347,7 +273,7 @@ class VAE(_EncoderDecoder):
                 raise ValueError(f"{name} is {value}; it must be a finite number, 0 or more.")
         self._beta, self._warm_up, self._free_bits = float(beta), int(warm_up), float(free_bits)
         self.seed_generator = keras.random.SeedGenerator()
-        self.kl_tracker = _Mean("kl")
+        self.kl_tracker = Mean("kl")
 
     @property
     def beta(self):
@@ -382,7 +308,7 @@ class VAE(_EncoderDecoder):
             return self.beta
         if keras.backend.backend() == "jax":
             raise ValueError("warm_up needs the optimizer's count, which JAX hides in training: leave it out, at 0.")
-        return self.beta * ops.minimum(ops.cast(_iterations(self.optimizer), "float32") / self._warm_up, 1.0)
+        return self.beta * ops.minimum(ops.cast(iterations(self.optimizer), "float32") / self._warm_up, 1.0)
 
     def _kl_with_free_bits(self, mean, log_var):
         of_latents = ops.mean(gaussian_kl(mean[..., None], log_var[..., None]), axis=0)
