@@ -10,7 +10,6 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 from keras import ops
-from sklearn.decomposition import PCA
 
 from vae_helpers.animation import check_writable, write_whole
 from vae_helpers.models import VAE
@@ -198,6 +197,8 @@ class _Plane:
     @classmethod
     def through(cls, plane, codes):
         if isinstance(plane, str):
+            from sklearn.decomposition import PCA  # here, because it takes as long to import as all the rest
+
             with np.errstate(invalid="ignore"):  # codes that are all equal have no variance to divide by
                 directions = PCA(2, svd_solver="full").fit(codes).components_
             return cls([(f"PC {i}", f"PC {i}") for i in (1, 2)], codes.mean(axis=0), directions)
