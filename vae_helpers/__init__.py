@@ -4,6 +4,8 @@
 from vae_helpers.settings import expect, run_settings
 from vae_helpers.oracle import tensorflow_probability
 from vae_helpers.images import load_images
+from vae_helpers.shapes import draw_shapes
+from vae_helpers.patches import load_colour_images
 from vae_helpers.losses import (
     bernoulli_nll,
     continuous_bernoulli_nll,
@@ -12,10 +14,18 @@ from vae_helpers.losses import (
     gaussian_nll,
     squared_error,
 )
-from vae_helpers.networks import conv_decoder, conv_encoder, mlp_decoder, mlp_encoder
+from vae_helpers.networks import (
+    conv_decoder,
+    conv_encoder,
+    mlp_decoder,
+    mlp_encoder,
+    residual_decoder,
+    residual_encoder,
+)
 from vae_helpers.models import VAE, Autoencoder
 from vae_helpers.evaluation import (
     active_units,
+    fill_in,
     frechet_distance,
     kl_per_dimension,
     log_likelihood,
@@ -51,7 +61,9 @@ __all__ = [
     "continuous_bernoulli_nll",
     "conv_decoder",
     "conv_encoder",
+    "draw_shapes",
     "expect",
+    "fill_in",
     "frechet_distance",
     "gaussian_kl",
     "gaussian_log_prob",
@@ -60,6 +72,7 @@ __all__ = [
     "kl_per_dimension",
     "latent_explorer",
     "latent_grid",
+    "load_colour_images",
     "load_images",
     "log_likelihood",
     "mlp_decoder",
@@ -74,6 +87,8 @@ __all__ = [
     "plot_latent_scatter",
     "plot_manifold",
     "plot_reconstructions",
+    "residual_decoder",
+    "residual_encoder",
     "resumable",
     "run_settings",
     "save_gif",

@@ -62,6 +62,36 @@ def active_units(vae, x, threshold=0.01):
     return np.var(ops.convert_to_numpy(mean), axis=0) > threshold
 
 
+def fill_in(vae, x, seen, steps=30, seed=0, start=0.0):
+    """Imagine the hidden part of each image by a Markov chain: encode, draw z, decode, toss the hidden pixels, repeat.
+
+    vae: a VAE whose pixels are 0 or 1. x: (batch, height, width, channels); what its hidden pixels hold is not used.
+    seen: (height, width, channels), 1 where a pixel is seen, 0 where it is hidden.
+    steps: how often to repeat. seed: an integer; the same seed gives the same numbers.
+    start: how probable a 1 is in the hidden pixels before the first step: 0 for black, 0.5 for fair coins.
+
+    Returns the logits that the last z decodes to, for all pixels, (batch, height, width, channels), a numpy array.
+    In the limit they are draws given the seen pixels, if q(z|x) is the true posterior; with a q that is only near it,
+    they are only near.
+    Raises ValueError for a mask of another shape, or steps below 1.
+    Source: Rezende, Mohamed & Wierstra, Stochastic Backpropagation (2014), appendix F.
+    """
+    x, seen = np.asarray(x), np.asarray(seen)
+    if seen.shape != x.shape[1:]:
+        raise ValueError(f"seen has shape {seen.shape}; give one number for each pixel of an image, {x.shape[1:]}.")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; at least 1 is needed.")
+    rng = np.random.default_rng(seed)
+    share = np.full(x.shape, start)
+    for _ in range(steps):
+        image = np.where(seen == 1, x, rng.random(x.shape) < share).astype("float32")
+        mean, log_var = map(ops.convert_to_numpy, vae.encode(image))
+        z = mean + np.exp(0.5 * log_var) * rng.normal(size=mean.shape)
+        logits = ops.convert_to_numpy(vae.decoder(z.astype("float32")))
+        share = 1 / (1 + np.exp(-logits.clip(-80, 80)))
+    return logits
+
+
 def frechet_distance(features, others):
     """How far two clouds of feature vectors are from each other, by their means and covariances alone; 0 if both agree.
 

@@ -26,7 +26,7 @@ _CLASS_NAMES = {
     ),
     "digits": _DIGIT_NAMES,
 }  # fmt: skip
-_KEYS = ("x_train", "y_train", "x_test", "y_test")
+KEYS = ("x_train", "y_train", "x_test", "y_test")
 DOWNLOAD_PATIENCE_SECONDS = 15  # how long a server may say nothing
 _LARGEST_FILE = 2**26  # bytes; twice the largest original
 _LARGEST_ARRAY = 2**28  # bytes; five times the largest original
@@ -36,7 +36,7 @@ _LARGEST_ARRAY = 2**28  # bytes; five times the largest original
 _ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _ORIGINALS = {
     "mnist": {"mnist.npz": "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"},
-    "fashion_mnist": {  # in the order of _KEYS
+    "fashion_mnist": {  # in the order of KEYS
         "fashion-mnist/train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
         "fashion-mnist/train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
         "fashion-mnist/t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
@@ -95,7 +95,7 @@ def load_images(name, binarize=None, seed=0):
     data = Images(x_train, y_train, x_test, y_test, _CLASS_NAMES[found], found, source)
     if found != name:
         settings.note_stand_in(name)
-    print(_describe(data, name, why))
+    print(describe(data, name, why))
     return data
 
 
@@ -111,25 +111,25 @@ def _find(name):
             raise ValueError(f"VAE_HELPERS_DATA names no folder: {folder!r}. Correct it, or unset it to use Keras.")
         path = Path(folder) / f"{name}.npz"
         if path.is_file():
-            return _from_folder(path), name, "the folder in VAE_HELPERS_DATA", ""
+            return from_folder(path), name, "the folder in VAE_HELPERS_DATA", ""
     try:
         arrays, source = _from_keras(name)
         return arrays, name, source, ""
     except Exception as error:  # no network, a proxy's page instead of the file, a damaged file: all mean "not here"
-        reason = _in_a_line(error)
+        reason = in_a_line(error)
         return _digits(), "digits", "scikit-learn", f"they stand in for {name}, which Keras could not bring: {reason}"
 
 
-def _from_folder(path):
+def from_folder(path):
     try:
         return _read_npz(path)
     except Exception as error:  # zipfile, zlib, struct and numpy each have their own for a damaged file
-        reason = _in_a_line(error)
+        reason = in_a_line(error)
         remedy = "Put Keras's original file there, or unset VAE_HELPERS_DATA to let Keras download it."
         raise ValueError(f"{path} cannot be used: {reason}. {remedy}") from error
 
 
-def _in_a_line(error):
+def in_a_line(error):
     return textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" …")
 
 
@@ -139,7 +139,7 @@ def _from_keras(name):
     source = " and ".join(dict.fromkeys(sources))
     if name == "mnist":
         return _read_npz(io.BytesIO(contents[0])), source
-    return dict(zip(_KEYS, map(_read_idx, contents))), source
+    return dict(zip(KEYS, map(_read_idx, contents))), source
 
 
 def _original(file, sha256):
@@ -222,7 +222,7 @@ def _digits():
     x_train, x_test, y_train, y_test = train_test_split(
         images, digits.target, test_size=360, random_state=0, stratify=digits.target
     )
-    return dict(zip(_KEYS, (x_train, y_train, x_test, y_test)))
+    return dict(zip(KEYS, (x_train, y_train, x_test, y_test)))
 
 
 def _read_npz(file):
@@ -234,10 +234,10 @@ def _read_npz(file):
     """
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
-        for key in _KEYS:
+        for key in KEYS:
             if names.count(f"{key}.npy") != 1:
                 raise ValueError(f"it has {'no' if f'{key}.npy' not in names else 'more than one'} {key}")
-        return {key: _read_npy(archive, f"{key}.npy") for key in _KEYS}
+        return {key: _read_npy(archive, f"{key}.npy") for key in KEYS}
 
 
 def _read_npy(archive, name):
@@ -289,7 +289,7 @@ def _to_pixels(images, binarize, rng):
     return pixels
 
 
-def _describe(data, asked, why):
+def describe(data, asked, why):
     classes = len(np.union1d(data.y_train, data.y_test))
     few = f", {classes} of {len(data.class_names)} classes" if classes < len(data.class_names) else ""
     line = (

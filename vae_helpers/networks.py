@@ -177,3 +177,83 @@ def conv_decoder(
             "change padding, kernels or last_kernel."
         )
     return keras.Model(z, logits, name="decoder")
+
+
+def _residual_stage(x, filters, blocks, shortcut, name):
+    """`blocks` times y = x + f(x), with f(x) = conv(relu(conv(relu(x)))); without shortcuts y = f(x). Keeps the shape.
+
+    f ends in a convolution that starts at zero where there is a shortcut: so each block begins as "do nothing".
+    """
+    for i in range(1, blocks + 1):
+        f = layers.ReLU(name=f"{name}_{i}_relu_1")(x)
+        f = layers.Conv2D(filters, 3, padding="same", kernel_initializer="he_normal", name=f"{name}_{i}_conv_1")(f)
+        f = layers.ReLU(name=f"{name}_{i}_relu_2")(f)
+        start = "zeros" if shortcut else "he_normal"
+        f = layers.Conv2D(filters, 3, padding="same", kernel_initializer=start, name=f"{name}_{i}_conv_2")(f)
+        x = layers.Add(name=f"{name}_{i}_add")([x, f]) if shortcut else f
+    return x
+
+
+def residual_encoder(
+    image_shape, latent_dim, filters=(32, 64, 128), blocks=2, dense=(), shortcut=True, variational=True
+):
+    """A deep convolutional network from an image to its code: stages that halve the sides, each with residual blocks.
+
+    filters: the number of filters of each stage, which begins with a convolution of stride 2.
+    blocks: how many residual blocks of two 3×3 convolutions follow in each stage. An encoder has
+        len(filters) · (1 + 2 · blocks) convolutions.
+    shortcut: False leaves out "x +" in y = x + f(x): the plain network of the same depth and parameters, to compare.
+    dense, image_shape, latent_dim, variational: as for `conv_encoder`.
+
+    Returns a keras.Model: (batch, height, width, channels) → [mean, log_var] or code, each (batch, latent_dim).
+    Raises ValueError for impossible sizes.
+    Source: He et al., Deep Residual Learning (2016), equation 1; ReLU before the convolution: He et al., Identity
+    Mappings in Deep Residual Networks (2016).
+    """
+    image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    image = keras.Input(image_shape, name="image")  # 32, 32, 3
+    x = image
+    for i, n in enumerate(_widths(filters, "filters"), start=1):
+        # 16, 16, 32, then 8, 8, 64, then 4, 4, 128
+        x = layers.Conv2D(n, 3, strides=2, padding="same", kernel_initializer="he_normal", name=f"down_{i}")(x)
+        x = _residual_stage(x, n, blocks, shortcut, f"stage_{i}")
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Flatten(name="flatten")(x)  # 2048
+    for i, width in enumerate(_widths(dense, "dense"), start=1):
+        x = layers.Dense(width, activation="relu", name=f"hidden_{i}")(x)
+    return keras.Model(image, _heads(x, latent_dim, variational), name="encoder")
+
+
+def residual_decoder(image_shape, latent_dim, filters=(128, 64, 32), blocks=2, dense=(), shortcut=True):
+    """The way back: stages of residual blocks that double the sides, to the logits of an image.
+
+    filters: the number of filters of each stage, which ends with a transposed convolution of stride 2.
+    blocks, shortcut: as for `residual_encoder`. dense: the widths of the ReLU layers before the first feature map.
+
+    Returns a keras.Model: (batch, latent_dim) → logits (batch, height, width, channels).
+    Raises ValueError where height or width is no multiple of 2 for each stage.
+    """
+    image_shape, latent_dim = _check_sizes(image_shape, latent_dim)
+    height, width, channels = image_shape
+    filters = _widths(filters, "filters")
+    shrink = 2 ** len(filters)
+    if height % shrink or width % shrink:
+        raise ValueError(
+            f"image_shape {image_shape} cannot be halved {len(filters)} times, once for each of the filters {filters}: "
+            f"height and width must be multiples of {shrink}."
+        )
+    start = (height // shrink, width // shrink, filters[0])
+    z = keras.Input((latent_dim,), name="z")  # 64
+    x = z
+    for i, units in enumerate(_widths(dense, "dense"), start=1):
+        x = layers.Dense(units, activation="relu", name=f"hidden_{i}")(x)
+    x = layers.Dense(math.prod(start), name="to_map")(x)  # 2048
+    x = layers.Reshape(start, name="map")(x)  # 4, 4, 128
+    for i, n in enumerate(filters, start=1):
+        x = _residual_stage(x, x.shape[-1], blocks, shortcut, f"stage_{i}")
+        # 8, 8, 128, then 16, 16, 64, then 32, 32, 32
+        up = layers.Conv2DTranspose(n, 3, strides=2, padding="same", kernel_initializer="he_normal", name=f"up_{i}")
+        x = up(layers.ReLU(name=f"relu_{i}")(x))
+    x = layers.ReLU(name="relu")(x)
+    logits = layers.Conv2DTranspose(channels, 3, padding="same", name="logits")(x)  # 32, 32, 3
+    return keras.Model(z, logits, name="decoder")

@@ -578,3 +578,5 @@ vh.expect("mean distance of a code from the plane", away.mean(), at_least=2);
 #
 # **Where the ideas come from.** Aggregate posterior and its mismatch: M. Hoffman and M. Johnson, *ELBO surgery*, NIPS workshop 2016. Great circles: T. White, *Sampling generative networks* (2016). Active units: Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5. Axes that are not identified:
 # M. Rolínek, D. Zietlow and G. Martius, *Variational autoencoders pursue PCA directions (by accident)*, CVPR 2019; F. Locatello and others, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML 2019. Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *DCGAN*, ICLR 2016.
+#
+# **Next:** lesson 06 asks what the loss wants from the code, and changes it: the price of a nat, a model that ignores its code, and latents that are easy to read.

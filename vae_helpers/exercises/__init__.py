@@ -9,23 +9,47 @@ from vae_helpers.exercises.lesson_02 import bernoulli_nll, reparameterize, train
 from vae_helpers.exercises.lesson_03 import effective_beta, elbo_of_one_draw, gaussian_kl, kl_between
 from vae_helpers.exercises.lesson_04 import binarize, convolve, transposed_size
 from vae_helpers.exercises.lesson_05 import active_latents, great_circle, grid_codes
+from vae_helpers.exercises.lesson_06 import (
+    free_bits_kl,
+    mutual_information_gap,
+    price_of_a_nat,
+    warm_up_weight,
+)
+from vae_helpers.exercises.lesson_07 import best_sigma, bits_per_pixel, importance_bound, log_normalizer
+from vae_helpers.exercises.lesson_08 import auroc, chain_step, class_probabilities, seen_nll
+from vae_helpers.exercises.lesson_09 import bits_per_dimension, device_share, nearest_code
 
 __all__ = [
     "active_latents",
+    "auroc",
     "bernoulli_nll",
+    "best_sigma",
     "binarize",
+    "bits_per_dimension",
+    "bits_per_pixel",
+    "chain_step",
+    "class_probabilities",
     "convolve",
+    "device_share",
     "draw_fitted",
     "effective_beta",
     "elbo_of_one_draw",
+    "free_bits_kl",
     "gaussian_kl",
     "great_circle",
     "grid_codes",
+    "importance_bound",
     "kl_between",
+    "log_normalizer",
+    "mutual_information_gap",
+    "nearest_code",
     "pca_reconstruct",
+    "price_of_a_nat",
     "reparameterize",
+    "seen_nll",
     "squared_error",
     "train_step",
     "transposed_size",
     "walk",
+    "warm_up_weight",
 ]

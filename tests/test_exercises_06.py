@@ -1,0 +1,240 @@
+"""The checks of lesson 06: what is right passes in several ways of writing, what is wrong is named."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+import vae_helpers as vh
+from vae_helpers.exercises import lesson_06
+
+
+def price_of_a_nat(rate, distortion):
+    order = np.argsort(rate)
+    return -np.diff(distortion[order]) / np.diff(rate[order])
+
+
+def price_in_a_loop(rate, distortion):
+    models = sorted(zip(rate, distortion))
+    return [(d0 - d1) / (r1 - r0) for (r0, d0), (r1, d1) in itertools.pairwise(models)]
+
+
+def price_by_keras(rate, distortion):
+    order = ops.argsort(rate)
+    return -ops.diff(ops.take(distortion, order)) / ops.diff(ops.take(rate, order))
+
+
+def warm_up_weight(step, steps, beta):
+    return beta if steps == 0 else beta * min(step / steps, 1)
+
+
+def warm_up_by_branches(step, steps, beta):
+    if step >= steps:
+        return beta
+    return beta * step / steps
+
+
+def free_bits_kl(kl, free_bits):
+    return np.sum(np.maximum(np.mean(kl, axis=0), free_bits))
+
+
+def free_bits_in_a_loop(kl, free_bits):
+    return sum(max(float(kl[:, j].mean()), free_bits) for j in range(kl.shape[1]))
+
+
+def mutual_information_gap(information, entropy):
+    ranked = np.sort(information, axis=0)
+    return (ranked[-1] - ranked[-2]) / entropy
+
+
+def gap_by_masking(information, entropy):
+    best = information.argmax(axis=0)
+    rest = information.copy()
+    rest[best, np.arange(len(entropy))] = -1
+    return (information.max(axis=0) - rest.max(axis=0)) / entropy
+
+
+RIGHT = [
+    ("price_of_a_nat", price_of_a_nat),
+    ("price_of_a_nat", price_in_a_loop),
+    ("price_of_a_nat", price_by_keras),
+    ("warm_up_weight", warm_up_weight),
+    ("warm_up_weight", warm_up_by_branches),
+    ("warm_up_weight", lambda t, n, b: b * float(np.clip(t / max(n, 1e-9), 0, 1)) if t or n else b),
+    ("warm_up_weight", lambda t, n, b: ops.where(t >= n, b, b * t / max(n, 1))),
+    ("free_bits_kl", free_bits_kl),
+    ("free_bits_kl", free_bits_in_a_loop),
+    ("free_bits_kl", lambda k, f: ops.sum(ops.maximum(ops.mean(k, axis=0), f))),
+    ("free_bits_kl", lambda k, f: tf.reduce_sum(tf.nn.relu(tf.reduce_mean(k, 0) - f) + f)),
+    ("mutual_information_gap", mutual_information_gap),
+    ("mutual_information_gap", gap_by_masking),
+    ("mutual_information_gap", lambda i, h: (lambda r: (r[:, 0] - r[:, 1]) / h)(np.sort(i.T)[:, ::-1])),
+    ("mutual_information_gap", lambda i, h: -ops.diff(ops.top_k(ops.transpose(i), 2)[0], axis=1)[:, 0] / h),
+]
+
+WRONG = {
+    "price_of_a_nat": [
+        (lambda r, d: -price_of_a_nat(r, d), "the sign is wrong"),
+        (lambda r, d: 1 / price_of_a_nat(r, d), "one over the price"),
+        (lambda r, d: -1 / price_of_a_nat(r, d), "one over the price, and negative"),
+        (lambda r, d: -np.diff(d) / np.diff(r), "the models are not sorted:"),
+        (lambda r, d: np.diff(d) / np.diff(r), "not sorted, and the sign"),
+        (lambda r, d: np.diff(np.sort(d)) / np.diff(np.sort(r)), "torn apart"),
+        (lambda r, d: -np.diff(np.sort(d)) / np.diff(np.sort(r)), "torn apart"),
+        (lambda r, d: -np.diff(d) / np.diff(np.sort(r)), "only the rate is sorted"),
+        (lambda r, d: np.diff(d) / np.diff(np.sort(r)), "only the rate is sorted"),
+        (lambda r, d: price_of_a_nat(r, d)[::-1], "falling rate"),
+        (lambda r, d: -np.diff(d[np.argsort(r)]), "divide them by what the rate gained"),
+        (lambda r, d: np.diff(d[np.argsort(r)]), "divide them by those of the rate"),
+        (lambda r, d: d / r, "divide the *changes*"),
+        (lambda r, d: (d / r)[np.argsort(r)], "divide the *changes*"),
+        (
+            lambda r, d: (d[r.argmin()] - d[np.argsort(r)][1:]) / (r[np.argsort(r)][1:] - r.min()),
+            "compare it with its neighbour",
+        ),
+        (lambda r, d: price_of_a_nat(r, d + r), "the whole loss"),
+        (lambda r, d: -price_of_a_nat(r, d + r), "the whole loss"),
+        (lambda r, d: np.ptp(d) / np.ptp(r), "between the two ends"),
+        (lambda r, d: price_of_a_nat(r, d).mean(), "the mean over the pairs"),
+        (lambda r, d: -np.gradient(d[np.argsort(r)], np.sort(r)), "np.gradient"),
+        (lambda r, d: 784 * price_of_a_nat(r, d), "784 times"),
+    ],
+    "warm_up_weight": [
+        (lambda t, n, b: b * t / n, "goes on rising"),
+        (lambda t, n, b: min(t / n, 1), "does not use beta"),
+        (lambda t, n, b: min(b * t / n, 1), "cut off at 1"),
+        (lambda t, n, b: min(t / n, b), "cut off at beta, but"),
+        (lambda t, n, b: b * max(0, 1 - t / n), "the weight falls"),
+        (lambda t, n, b: b if t >= n else 0, "no rise"),
+        (lambda t, n, b: b if t > n else 0, "no rise"),
+        (lambda t, n, b: b * min(t // n, 1), "no rise"),
+        (lambda t, n, b: b * t / n if t < n else 0, "after the warm-up the weight is 0"),
+        (lambda t, n, b: b * t / n if t <= n else 0, "after the warm-up the weight is 0"),
+        (lambda t, n, b: b * (t % n) / n, "begins at 0 again"),
+        (lambda t, n, b: b * min(n / max(t, 1e-9), 1), "upside down"),
+        (lambda t, n, b: b * max(t / n, 1), "`max` where `min`"),
+        (lambda t, n, b: b * min(t / n, 1) ** 2, "as a curve"),
+        (lambda t, n, b: b * (1 - math.cos(math.pi * min(t / n, 1))) / 2, "as a curve"),
+        (lambda t, n, b: b * min((t + 1) / n, 1), "one step late or early"),
+        (lambda t, n, b: b * min(t / (n - 1), 1), "one step late or early"),
+        (lambda t, n, b: b * min(t / n, 1), "Your function divides by zero there"),
+        (lambda t, n, b: b * min(t / max(n, 1), 1), "steps = 0"),
+        (lambda t, n, b: 0.0 if n == 0 else b * min(t / n, 1), "steps = 0"),
+    ],
+    "free_bits_kl": [
+        (lambda k, f: np.maximum(k, f).mean(0).sum(), "you compare each image with the free bits; take"),
+        (lambda k, f: np.maximum(k, f).sum(1).mean(), "you compare each image with the free bits; take"),
+        (lambda k, f: np.maximum(k, f).sum(), "each image with the free bits, and sum over the batch"),
+        (lambda k, f: max(k.mean(0).sum(), f), "the sum over the latents with the free bits"),
+        (lambda k, f: np.maximum(k.sum(1), f).mean(), "image by image"),
+        (lambda k, f: max(k.mean(0).sum(), k.shape[1] * f), "all free bits together"),
+        (lambda k, f: np.maximum(k.mean(0) - f, 0).sum(), "are subtracted"),
+        (lambda k, f: np.where(k.mean(0) > f, k.mean(0), 0).sum(), "count as 0 here"),
+        (lambda k, f: np.minimum(k.mean(0), f).sum(), "`minimum` where"),
+        (lambda k, f: (k.mean(0) + f).sum(), "are added"),
+        (lambda k, f: np.maximum(k.mean(0), f).mean(), "take the sum"),
+        (lambda k, f: np.maximum(k.sum(0), f).sum(), "you sum over the batch before"),
+        (lambda k, f: np.maximum(k.mean(1), f).sum(), "the axes are swapped"),
+        (lambda k, f: np.maximum(k.mean(0), f), "one number for each latent"),
+        (lambda k, f: np.maximum(k, f), "one number for each image and latent"),
+        (lambda k, f: np.maximum(k, f).sum(1), "one number for each image:"),
+        (lambda k, f: k.sum(1).mean(), "the plain KL"),
+        (lambda k, f: np.maximum(k, f).mean(), "the mean over images and latents"),
+        (lambda k, f: max(k.mean(0).max(), f), "the largest latent"),
+    ],
+    "mutual_information_gap": [
+        (lambda i, h: mutual_information_gap(i, 1 + 0 * h), "you do not divide"),
+        (lambda i, h: mutual_information_gap(i, 1 / h), "you multiply by the entropy"),
+        (lambda i, h: i.max(0) / h, "the second best is missing"),
+        (lambda i, h: (i.max(0) - i.min(0)) / h, "you subtract the *smallest*"),
+        (lambda i, h: (i.max(0) - i.mean(0)) / h, "the mean of all latents"),
+        (lambda i, h: (i.max(0) - (i.sum(0) - i.max(0)) / (len(i) - 1)) / h, "the mean of the other latents"),
+        (lambda i, h: -mutual_information_gap(i, h), "the sign is wrong"),
+        (lambda i, h: mutual_information_gap(i, h).mean(), "this is their mean"),
+        (lambda i, h: mutual_information_gap(i, i.max(0)), "the information of the best latent"),
+        (lambda i, h: mutual_information_gap(i, h.sum()), "all entropies together"),
+        (lambda i, h: mutual_information_gap(i, h.max()), "the largest entropy"),
+        (lambda i, h: np.sort(i, 1)[:, -1] - np.sort(i, 1)[:, -2], "of each *latent*"),
+        (lambda i, h: (i[0] - i[1]) / h, "latents 0 and 1"),
+        (lambda i, h: abs(i[0] - i[1]) / h, "latents 0 and 1"),
+        (lambda i, h: mutual_information_gap(i, np.log(h)), "logarithm of the entropy"),
+        (lambda i, h: (np.sort(i, 0)[0] - np.sort(i, 0)[1]) / h, "the smallest two"),
+        (lambda i, h: (np.sort(i, 0)[1] - np.sort(i, 0)[0]) / h, "the smallest two"),
+    ],
+}
+NAMES = sorted(WRONG)
+
+
+@pytest.fixture
+def said(capsys):
+    """A function that runs a check and gives what it printed, as one line."""
+
+    def run(name, function):
+        capsys.readouterr()
+        getattr(vh.check, name)(function)
+        out, err = capsys.readouterr()
+        assert err == "" and out.startswith(f"{name} · ") and "Traceback" not in out
+        assert max(map(len, out.split("\n"))) <= 110
+        return " ".join(out.split())
+
+    return run
+
+
+def test_every_check_of_the_lesson_is_tested():
+    checks = [name for name in vh.check.__all__ if getattr(vh.check, name).__module__ == lesson_06.__name__]
+    assert checks == NAMES == sorted({name for name, _ in RIGHT})
+
+
+@pytest.mark.parametrize("name, function", RIGHT)
+def test_what_is_right_passes(said, name, function):
+    assert f"{name} · right: " in said(name, function)
+
+
+@pytest.mark.parametrize("name, function, phrase", [(name, *row) for name in NAMES for row in WRONG[name]])
+def test_the_mistake_is_named(said, name, function, phrase):
+    text = said(name, function)
+    assert " · right" not in text
+    assert phrase in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_check_tells_its_mistakes_apart_and_shows_no_solution(said, name):
+    texts = [said(name, function) for function, _ in WRONG[name]]
+    assert len(set(texts)) >= 8
+    for essence in ("np.maximum(", "np.diff(", "argsort(", "np.min", "min(step", "axis=0)[-", ".mean(0)", "mean(axis"):
+        assert not any(essence in text for text in texts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "function, phrase",
+    [
+        (lambda *arguments: None, "not yet: the function returns None"),
+        (lambda *arguments: ..., "not yet: the function returns Ellipsis"),
+        (lambda: 1, "does not take the arguments"),
+        (lambda *arguments: "text", "it should return numbers"),
+        (lambda *arguments: np.nan, ""),
+        (lambda *arguments: 1 / 0, "ZeroDivisionError"),
+        (lambda *arguments: {}["key"], "KeyError"),
+        (lambda *arguments: np.zeros((2, 3, 4)), "it should be"),
+        (3.0, "give the function itself"),
+    ],
+)
+def test_everything_else_is_answered(said, name, function, phrase):
+    text = said(name, function)
+    assert " · right" not in text and phrase in text
+
+
+def test_the_package_agrees_with_the_exercises():
+    kl = np.random.default_rng(0).exponential(size=(7, 3)).astype("float32")
+    information = np.random.default_rng(1).random((4, 2))
+    assert free_bits_kl(kl, 0.8) == pytest.approx(free_bits_in_a_loop(kl, 0.8))
+    codes, factors = np.random.default_rng(2).normal(size=(500, 3)), np.repeat([[0, 0], [0, 1], [1, 0], [1, 1]], 125, 0)
+    codes[:, 0] += 3 * factors[:, 0]
+    table = vh.mutual_information(codes, factors)
+    mine = mutual_information_gap(table, np.log([2, 2]))
+    np.testing.assert_allclose(mine, vh.mutual_information_gap(codes, factors), rtol=1e-6)
+    assert information.shape == (4, 2)

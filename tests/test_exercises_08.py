@@ -1,0 +1,373 @@
+"""The checks of lesson 08: what is right passes, however it is written, and each mistake is named."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+from sklearn.metrics import roc_auc_score
+
+import vae_helpers as vh
+
+
+@pytest.fixture
+def said(capsys):
+    """A function that runs a check and gives what it printed, as one line."""
+
+    def run(name, function):
+        capsys.readouterr()
+        getattr(vh.check, name)(function)
+        out, err = capsys.readouterr()
+        assert err == "" and "Traceback" not in out and "cannot judge" not in out
+        assert out.startswith(f"{name} · ")
+        assert max(map(len, out.split("\n"))) <= 110
+        return " ".join(out.split())
+
+    return run
+
+
+# Right: first the plain way of each, then others
+
+
+def class_probabilities(log_px, log_prior):
+    joint = log_px + log_prior
+    parts = np.exp(joint - joint.max(axis=1, keepdims=True))
+    return parts / parts.sum(axis=1, keepdims=True)
+
+
+def auroc(normal, anomalies):
+    return np.mean((anomalies[:, None] > normal) + 0.5 * (anomalies[:, None] == normal))
+
+
+def seen_nll(x, logits, seen):
+    return ops.sum(seen * (ops.softplus(logits) - x * logits), axis=(1, 2, 3))
+
+
+def chain_step(vae, image, seen, rng):
+    mean, log_var = vae.encode(image)
+    pixels = vae.decode(vae.reparameterize(mean, log_var))
+    return np.where(seen == 1, image, rng.random(pixels.shape) < pixels)
+
+
+def auroc_by_sorting(normal, anomalies):
+    left, right = (np.searchsorted(np.sort(normal), anomalies, side) for side in ("left", "right"))
+    return (left + right).mean() / (2 * len(normal))
+
+
+def auroc_by_scikit_learn(normal, anomalies):
+    return roc_auc_score(np.repeat([0, 1], [len(normal), len(anomalies)]), np.concatenate([normal, anomalies]))
+
+
+def auroc_by_loops(normal, anomalies):
+    won = 0.0
+    for a in anomalies:
+        for n in normal:
+            won += 1 if a > n else 0.5 if a == n else 0
+    return won / len(normal) / len(anomalies)
+
+
+def seen_nll_by_hiding(x, logits, seen):
+    hidden = ops.where(seen == 1, logits, -1e4)  # a black pixel that is sure to be black costs nothing
+    return vh.bernoulli_nll(x * seen, hidden)
+
+
+def seen_nll_by_picking(x, logits, seen):
+    x, logits = x[:, seen == 1], np.array(logits)[:, seen == 1]
+    return np.sum(np.where(x == 1, np.logaddexp(0, -logits), np.logaddexp(0, logits)), axis=1)
+
+
+def seen_nll_by_tensorflow(x, logits, seen):
+    each = tf.nn.sigmoid_cross_entropy_with_logits(labels=x, logits=logits)
+    return tf.reduce_sum(each * seen, axis=[1, 2, 3])
+
+
+def chain_step_by_parts(vae, image, seen, rng):
+    mean, log_var = vae.encoder(image)
+    z = mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean))
+    new = rng.binomial(1, ops.convert_to_numpy(ops.sigmoid(vae.decoder(z))).astype("float64"))
+    return seen * image + (1 - seen) * new
+
+
+def chain_step_with_one_rng(vae, image, seen, rng):
+    mean, log_var = (np.array(part) for part in vae.encode(image))
+    pixels = vae.decode(rng.normal(mean, np.exp(0.5 * log_var)))
+    image[:, seen == 1] = image[:, seen == 1]
+    image[:, seen == 0] = (rng.random(pixels.shape) < pixels)[:, seen == 0]
+    return image
+
+
+def chain_step_by_call(vae, image, seen, rng):
+    pixels = ops.sigmoid(vae(image)["logits"])
+    return ops.where(seen == 1, image, ops.cast(rng.random(image.shape) < pixels, "float32"))
+
+
+CORRECT = {
+    "class_probabilities": [
+        class_probabilities,
+        lambda a, b: ops.softmax(a + b, axis=1),
+        lambda a, b: tf.nn.softmax(tf.constant(a) + b),
+        lambda a, b: np.exp(a + b - np.logaddexp.reduce(a + b, axis=1)[:, None]),
+        lambda a, b: np.exp(ops.log_softmax(a + b)),
+    ],
+    "auroc": [auroc, auroc_by_sorting, auroc_by_scikit_learn, auroc_by_loops],
+    "seen_nll": [seen_nll, seen_nll_by_hiding, seen_nll_by_picking, seen_nll_by_tensorflow],
+    "chain_step": [chain_step, chain_step_by_parts, chain_step_with_one_rng, chain_step_by_call],
+}
+NAMES = sorted(CORRECT)
+
+
+def test_every_exercise_of_the_lesson_is_here():
+    found = {name for name in vh.check.__all__ if getattr(vh.check, name).__module__.endswith("_08")}
+    assert found == set(NAMES)
+
+
+def test_every_exercise_has_its_number():
+    starts = sorted(getattr(vh.check, name).__doc__.partition(" function(")[0] for name in NAMES)
+    assert starts == [f"Exercise 8.{i}." for i in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name, function", [(n, f) for n in NAMES for f in CORRECT[n]])
+def test_what_is_right_passes(said, name, function):
+    assert f"{name} · right: " in said(name, function)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unfinished_is_not_yet(said, name):
+    def unfinished(*arguments):
+        raise NotImplementedError
+
+    for function in (lambda *arguments: None, lambda *arguments: ..., unfinished):
+        assert f"{name} · not yet: " in said(name, function)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nonsense_is_never_right(said, name):
+    rng = np.random.default_rng(0)
+    values = ["text", {}, [], object(), 0.5, np.nan, np.zeros(0), np.full((4, 3), np.nan), rng.random((12, 2, 3, 1))]
+    for value in [*values, rng.random(4), rng.random((4, 3)), np.ones((12, 2, 3, 1)), ops.zeros((500, 2, 3, 1))]:
+        assert "· right" not in said(name, lambda *arguments, value=value: value)
+    for spoil in (lambda a: a + 0.75, lambda a: 1.5 * a + 1, lambda a: a * np.nan, lambda a: np.stack([a, a])):
+        text = said(name, lambda *arguments, spoil=spoil: spoil(np.array(CORRECT[name][0](*arguments), "float64")))
+        assert "· right" not in text
+
+
+# Wrong: what the check must say
+
+
+def softmax(a, axis=-1):
+    return np.array(ops.softmax(a, axis=axis))
+
+
+def pixel_nll(x, logits):
+    return np.logaddexp(0, logits) - x * logits
+
+
+def total(values):
+    return values.sum(axis=(1, 2, 3))
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def decoded(vae, image):
+    return vae.decode(vae.reparameterize(*vae.encode(image)))
+
+
+def tossed(vae, image, rng):
+    pixels = decoded(vae, image)
+    return (rng.random(pixels.shape) < pixels).astype("float32")
+
+
+def keep(image, seen, new):
+    return seen * image + (1 - seen) * new
+
+
+def own_noise(make_noise, sigma=lambda log_var: np.exp(0.5 * log_var)):
+    """A step with other noise: make_noise(shape, rng)."""
+
+    def step(vae, image, seen, rng):
+        mean, log_var = (np.array(part) for part in vae.encode(image))
+        pixels = vae.decode(mean + sigma(log_var) * make_noise(mean.shape, rng))
+        return keep(image, seen, rng.random(pixels.shape) < pixels)
+
+    return step
+
+
+def coins(toss):
+    """A step with other coins: toss(pixels, rng)."""
+    return lambda vae, image, seen, rng: keep(image, seen, toss(decoded(vae, image), rng))
+
+
+def logits_as_probabilities(vae, image, seen, rng):
+    logits = np.array(vae.decoder(vae.reparameterize(*vae.encode(image))))
+    return keep(image, seen, rng.random(logits.shape) < logits)
+
+
+WRONG = {
+    "class_probabilities": [
+        (lambda a, b: softmax(a), "do not use the prior"),
+        (lambda a, b: softmax(a + np.exp(b)), "a logarithm already"),
+        (lambda a, b: softmax(a * b), "logarithms of factors are added"),
+        (lambda a, b: softmax(a - b), "subtract the logarithm of the prior"),
+        (lambda a, b: softmax(a + b, axis=0), "sum over the images"),
+        (lambda a, b: np.exp(a + b) / np.exp(a + b).sum(), "its own sum"),
+        (lambda a, b: np.log(softmax(a + b)), "logarithms of the probabilities"),
+        (lambda a, b: np.exp(a + b), "divide each row by its sum"),
+        (lambda a, b: a + b, "take the exponential, and divide"),
+        (lambda a, b: np.exp(a + b - (a + b).max(1, keepdims=True)), "the largest value of each row is 1"),
+        (lambda a, b: softmax(a) * np.exp(b), "the rows do not sum to 1"),
+        (lambda a, b: (a + b).argmax(1), "the most probable class; return"),
+        (lambda a, b: np.eye(3)[(a + b).argmax(1)], "0 for the others"),
+        (lambda a, b: softmax(a + b).max(1), "the largest probability"),
+        (lambda a, b: softmax(-(a + b)), "the sign is wrong: the class"),
+        (lambda a, b: softmax(b - a), "not minus it"),
+        (lambda a, b: softmax(np.exp(a + b)), "twice"),
+        (lambda a, b: softmax(a + b).T, "the classes are rows"),
+        (lambda a, b: (a + b) / (a + b).sum(1, keepdims=True), "divide the logarithms"),
+        (lambda a, b: np.exp(a + b) / np.exp(a + b).sum(1, keepdims=True), "subtract from each row"),
+        (lambda a, b: np.exp(a + b - (a + b).max()) / np.exp(a + b - (a + b).max()).sum(1)[:, None], "its own largest"),
+    ],
+    "auroc": [
+        (lambda n, a: auroc(a, n), "swapped: count"),
+        (lambda n, a: np.mean(n[:, None] > a), "swapped, and ties count 0"),
+        (lambda n, a: np.mean(n[:, None] >= a), "swapped, and ties count 1"),
+        (lambda n, a: np.mean(a[:, None] > n), "ties count 0"),
+        (lambda n, a: np.mean(a[:, None] >= n), "ties count 1"),
+        (lambda n, a: auroc(n, a) * n.size * a.size, "divide by the number of all pairs"),
+        (lambda n, a: np.sum(a[:, None] > n), "add half a pair for each tie"),
+        (lambda n, a: auroc(n, a) * len(n), "number of anomalies only"),
+        (lambda n, a: auroc(n, a) * len(a), "number of normal images only"),
+        (lambda n, a: 100 * auroc(n, a), "percent"),
+        (lambda n, a: (a[:, None] > n) + 0.5 * (a[:, None] == n), "take its mean."),
+        (lambda n, a: (a > n[:, None]) + 0.5 * (a == n[:, None]), "take its mean."),
+        (lambda n, a: a[:, None] > n, "let ties count ½"),
+        (lambda n, a: max(auroc(n, a), 1 - auroc(n, a)), "must stay below ½"),
+        (lambda n, a: 2 * auroc(n, a) - 1, "from −1 to 1"),
+        (lambda n, a: np.mean(a > n.mean()), "above the mean"),
+        (lambda n, a: np.mean(a > np.median(n)), "above the median"),
+        (lambda n, a: np.mean(a > n.max()), "above all normal scores"),
+        (lambda n, a: a.mean() - n.mean(), "difference of the means"),
+        (lambda n, a: np.abs(a[:, None] - n).mean(), "mean difference of all pairs"),
+        (lambda n, a: np.mean(a > n), "compares them from the last axis"),
+    ],
+    "seen_nll": [
+        (lambda x, a, s: total(pixel_nll(x, a)), "do not use `seen`"),
+        (lambda x, a, s: total((1 - s) * pixel_nll(x, a)), "*not* seen"),
+        (lambda x, a, s: vh.bernoulli_nll(x * s, a * s), "a hidden pixel still costs log 2"),
+        (lambda x, a, s: vh.bernoulli_nll(x, a * s), "a hidden pixel still costs log 2"),
+        (lambda x, a, s: vh.bernoulli_nll(x * s, a), "as if it were black"),
+        (lambda x, a, s: -seen_nll(x, a, s), "the sign"),
+        (lambda x, a, s: (s * pixel_nll(x, a)).mean((1, 2, 3)), "mean over all pixels"),
+        (lambda x, a, s: seen_nll(x, a, s) / s.sum(), "mean over the seen pixels"),
+        (lambda x, a, s: ops.mean(seen_nll(x, a, s)), "mean over the images"),
+        (lambda x, a, s: ops.sum(seen_nll(x, a, s)), "sum over all images"),
+        (lambda x, a, s: s * pixel_nll(x, a), "nats of each pixel"),
+        (lambda x, a, s: (s * pixel_nll(x, a)).sum(0), "over the images, axis 0"),
+        (lambda x, a, s: total(s * x * np.logaddexp(0, -a)), "the white pixels only"),
+        (lambda x, a, s: total(s * pixel_nll(1 - x, a)), "black and white are swapped"),
+        (lambda x, a, s: total(s * (x - sigmoid(a)) ** 2), "squared error"),
+        (lambda x, a, s: (s * pixel_nll(x, a)).sum((1, 2)), "leave the channel"),
+        (lambda x, a, s: total(-s * (x * np.log(a) + (1 - x) * np.log(1 - a))), "not probabilities"),
+        (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)))), "overflows"),
+        (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)) + 1e-7)), "overflows"),
+    ],
+    "chain_step": [
+        (lambda v, x, s, r: tossed(v, x, r), "whole decoded image"),
+        (lambda v, x, s, r: keep(x, 1 - s, tossed(v, x, r)), "seen and hidden are swapped"),
+        (lambda v, x, s, r: x, "no pixel is new"),
+        (lambda v, x, s, r: keep(x, s, tossed(v, x * s, r)), "with its hidden pixels black. Encode"),
+        (lambda v, x, s, r: tossed(v, x * s, r), "black, and the seen pixels are not kept"),
+        (lambda v, x, s, r: keep(x, s, tossed(v, x * s + 0.5 * (1 - s), r)), "at ½"),
+        (lambda v, x, s, r: keep(x, s, tossed(v, x * (1 - s), r)), "the hidden pixels only"),
+        (lambda v, x, s, r: x * s, "black in your result"),
+        (lambda v, x, s, r: (1 - s) * tossed(v, x, r), "the seen ones are missing"),
+        (lambda v, x, s, r: keep(x, s, 1 - tossed(v, x, r)), "black and white are swapped"),
+        (lambda v, x, s, r: x + tossed(v, x, r), "add the new image"),
+        (lambda v, x, s, r: x + (1 - s) * tossed(v, x, r), "to the old hidden ones"),
+        (lambda v, x, s, r: keep(x, s, np.array(v.decoder(v.encode(x)[0]))), "`vae.decoder` gives logits"),
+        (lambda v, x, s, r: keep(x, s, tossed(v, x[::-1], r)), "not those that the decoder asks for"),
+        (lambda v, x, s, r: keep(x, s, tossed(v, x, r)) * 0.9, "the seen pixels have changed"),
+        (lambda v, x, s, r: keep(x, s, tossed(v, x, r))[..., 0], "should be that of `image`"),
+        (lambda v, x, s, r: keep(x, s, decoded(v, x)), "put in the probabilities"),
+        (coins(lambda p, rng: p > 0.5), "all 1500 new pixels are 0"),
+        (logits_as_probabilities, "with the probability, not with the logit"),
+        (coins(lambda p, rng: rng.random(p.shape[1:]) < p), "all images get the same coins"),
+        (coins(lambda p, rng: rng.random((len(p), 1, 1, 1)) < p), "all pixels of an image get the same coin"),
+        (coins(lambda p, rng: rng.random(p.shape) < p**2), "the share of ones is 0.0"),
+        (coins(lambda p, rng: 0.5 * (rng.random((2, *p.shape)) < p).sum(axis=0)), "neither 0 nor 1"),
+        (lambda v, x, s, r: keep(x, s, (r.random(x.shape) < v.reconstruct(x))), "you decode the mean"),
+        (own_noise(lambda shape, rng: rng.normal(size=shape), np.exp), "exp(log_var) is the variance"),
+        (own_noise(lambda shape, rng: rng.normal(size=shape), np.ones_like), "Stretch the noise by σ"),
+        (own_noise(lambda shape, rng: 0.5 * rng.normal(size=shape)), "σ is 1 in your draws"),
+        (own_noise(lambda shape, rng: rng.normal(size=(1, 3))), "all images get the same noise"),
+        (own_noise(lambda shape, rng: rng.normal(size=(shape[0], 1))), "all latents of an image get the same noise"),
+        (own_noise(lambda shape, rng: keras.random.normal(shape, seed=1)), "two calls give the same noise"),
+        (own_noise(lambda shape, rng: rng.uniform(size=shape)), "should be above 1"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name, function, phrase", [(n, f, p) for n in NAMES for f, p in WRONG[n]])
+def test_a_mistake_is_named(said, name, function, phrase):
+    text = said(name, function)
+    assert phrase in text and "· right" not in text
+    for part in ("softmax", "roc_auc", "searchsorted", "np.where(", "seen *", "reparameterize(mean", "rng.random("):
+        assert part not in text  # no solution
+
+
+def test_the_arguments_of_a_check_are_not_changed_by_the_function(said):
+    def spoils(x, logits, seen):
+        result = ops.convert_to_numpy(seen_nll(x, logits, seen)).copy()
+        x[...], seen[...] = 0, 0
+        return result
+
+    assert "· right" in said("seen_nll", spoils)
+
+
+# What the lesson uses in place of the last exercise: vh.fill_in
+
+
+def copying_vae():
+    """A VAE with sharp clouds: z is the first pixel, 0 or 1, and the decoder paints all pixels as z."""
+    vae = vh.VAE(vh.mlp_encoder((2, 2, 1), 1, hidden=()), vh.mlp_decoder((2, 2, 1), 1, hidden=()))
+    first = np.array([[1.0], [0], [0], [0]])
+    vae.encoder.set_weights([first, np.zeros(1), np.zeros((4, 1)), np.full(1, -20.0)])
+    vae.decoder.set_weights([np.full((1, 4), 40.0), np.full(4, -20.0)])
+    return vae
+
+
+FIRST_IS_SEEN = np.array([1.0, 0, 0, 0]).reshape(2, 2, 1)
+
+
+def test_fill_in_follows_the_seen_pixel_and_not_the_hidden_ones():
+    x = np.zeros((2, 2, 2, 1), "float32")
+    x[1, 0, 0] = 1
+    logits = vh.fill_in(copying_vae(), x, FIRST_IS_SEEN, steps=2)
+    np.testing.assert_allclose(logits.reshape(2, 4), [[-20] * 4, [20] * 4], atol=0.1)
+    x[:, 1] = 1  # hidden
+    np.testing.assert_array_equal(vh.fill_in(copying_vae(), x, FIRST_IS_SEEN, steps=2), logits)
+
+
+def test_fill_in_puts_the_new_pixels_into_the_next_step():
+    last_is_seen = FIRST_IS_SEEN[::-1, ::-1]  # so the first pixel is a coin at the start, and then what it became
+    x = np.zeros((200, 2, 2, 1), "float32")
+    one, many = (vh.fill_in(copying_vae(), x, last_is_seen, steps=n, seed=1, start=0.5) for n in (1, 5))
+    assert 0.4 < np.mean(one > 0) < 0.6
+    np.testing.assert_array_equal(one > 0, many > 0)
+    assert (vh.fill_in(copying_vae(), x, last_is_seen, steps=1) < 0).all()  # from black
+
+
+def test_fill_in_repeats_with_its_seed_and_differs_with_another(make_vae, binary):
+    vae, seen = make_vae(), np.eye(4)[..., None]
+    one, same, other = (vh.fill_in(vae, binary, seen, steps=3, seed=seed, start=0.5) for seed in (1, 1, 2))
+    assert one.shape == binary.shape
+    np.testing.assert_array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_fill_in_says_what_is_wrong(make_vae, binary):
+    with pytest.raises(ValueError, match="one number for each pixel"):
+        vh.fill_in(make_vae(), binary, np.ones((4, 4)))
+    with pytest.raises(ValueError, match="at least 1"):
+        vh.fill_in(make_vae(), binary, np.ones((4, 4, 1)), steps=0)

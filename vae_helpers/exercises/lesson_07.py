@@ -1,0 +1,202 @@
+"""The checks of lesson 07: the normalizer, the best sigma, bits per pixel, the importance-weighted bound."""
+
+import math
+
+import numpy as np
+
+from vae_helpers.exercises.report import exercise, numbers, tensors
+
+
+def _log_normalizer(a):
+    """log of a / tanh(a/2) without overflow, and log 2 at a = 0."""
+    a = np.abs(np.asarray(a, "float64"))
+    safe = np.where(a > 1e-4, a, 1.0)
+    return np.where(a > 1e-4, np.log(safe) - np.log(np.tanh(safe / 2)), math.log(2) + a**2 / 12)
+
+
+def _log_integral(a):
+    """log of the integral over x of λˣ(1 - λ)¹⁻ˣ from 0 to 1, from the logit."""
+    return -_log_normalizer(a)
+
+
+def _sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+@exercise
+def log_normalizer(report):
+    """Exercise 7.1. function(logits): (…) → log C of each pixel, (…): what the Bernoulli formula lacks as a density."""
+    apart = np.array([[-9.0, -3.0, -0.7], [0.4, 2.0, 30.0]])
+    cases = [tensors(apart), (numbers(5) * 3 + 0.1,)]
+    mistakes = [
+        ("the sign is turned: this is the logarithm of the integral. C is 1 divided by the integral.", _log_integral),
+        ("this is C; return its logarithm.", lambda a: np.exp(_log_normalizer(a))),
+        ("this is the integral, 1/C; return log C.", lambda a: np.exp(-_log_normalizer(a))),
+        ("tanh(a) stands where tanh(a/2) belongs.", lambda a: np.log(np.abs(a)) - np.log(np.tanh(np.abs(a)))),
+        ("log a − log tanh(a/2) is not a number for negative logits: both parts need |a|, or their quotient first.",
+         lambda a: np.log(a) - np.log(np.tanh(a / 2))),
+        ("a is missing above the fraction: C = a / tanh(a/2).", lambda a: -np.log(np.tanh(np.abs(a) / 2))),
+        ("a is missing above the fraction: C = a / tanh(a/2).", lambda a: -np.log(np.tanh(a / 2))),
+        ("you multiply where C divides: C = a / tanh(a/2).",
+         lambda a: np.log(np.abs(a)) + np.log(np.tanh(np.abs(a) / 2))),
+        ("you take a sigmoid first; the formula of the exercise is in the logit itself: C = a / tanh(a/2).",
+         lambda a: _log_normalizer(_sigmoid(a))),
+        ("this is the sum over all pixels; return one value for each pixel.", lambda a: _log_normalizer(a).sum()),
+        ("this is the sum over the last axis; return one value for each pixel.",
+         lambda a: _log_normalizer(a).sum(axis=-1)),
+        ("this is the mean over all pixels; return one value for each pixel.", lambda a: _log_normalizer(a).mean()),
+        ("this is the logarithm to the base 2; the course counts in nats.", lambda a: _log_normalizer(a) / math.log(2)),
+        ("every pixel gets log 2: that is right at a = 0 only.", lambda a: np.full(np.shape(a), math.log(2))),
+    ]  # fmt: skip
+    report.compare(cases, _log_normalizer, mistakes, "one value for each pixel.")
+    ok = "the values are right where the logit is not near 0. "
+    at_zero = report.array(*tensors(np.array([0.0, 1.0])))
+    if not np.isfinite(at_zero).all():
+        report.wrong(ok + "At a = 0 the fraction is 0/0, and you return NaN or infinity.\n"
+                     "Use the series there, with ops.where, and give the other branch a harmless logit.")  # fmt: skip
+    if abs(at_zero[0] - math.log(2)) > 1e-3:
+        report.wrong(ok + f"At a = 0 you return {at_zero[0]:.4g}; the limit there is log 2 ≈ 0.6931.")
+    near = np.array([1e-7, -1e-4, 1e-3, 0.02, -0.15])
+    if not np.allclose(report.array(*tensors(near)), _log_normalizer(near), atol=1e-3):
+        report.wrong(ok + "Near a = 0 it is off by more than 0.001: a network gives such logits, too.\n"
+                     "The series log 2 + a²/12 is good up to |a| = 0.3.")  # fmt: skip
+    far = np.array([-200.0, 500.0])
+    if not np.allclose(report.array(*tensors(far)), _log_normalizer(far), rtol=1e-3):
+        report.wrong(
+            "the values are right for small logits. For large ones, such as −200 and 500, it overflows. tanh does "
+            "not; exp does."
+        )
+    return "log C for each pixel, also at a = 0 and for large logits of either sign."
+
+
+def _mse(x, m):
+    return np.mean((x - m) ** 2)
+
+
+@exercise
+def best_sigma(report):
+    """Exercise 7.2. function(x, mean): two (batch, h, w, c) → the σ² that fits all pixels best, one number."""
+    x, mean = numbers(3, 4, 2, 1), 0.5 * numbers(3, 4, 2, 1, seed=1) + 0.3
+    cases = [(x, mean), tensors(0.1 * x[:2], mean[:2] + 1), (x[:, :2], mean[:, :2])]
+    per_image = (1, 2, 3)
+    mistakes = [
+        ("this is σ; return the variance σ².", lambda x, m: np.sqrt(_mse(x, m))),
+        ("this is log σ²; return σ² itself.", lambda x, m: np.log(_mse(x, m))),
+        ("this is the sum of the squares; the best σ² is their mean.", lambda x, m: np.sum((x - m) ** 2)),
+        ("you add up over the pixels and average over the batch, as for a loss. Here it is the mean over both.",
+         lambda x, m: np.mean(np.sum((x - m) ** 2, axis=per_image))),
+        ("each image has its own σ² here; one number is shared by all.", lambda x, m: np.mean((x - m) ** 2, per_image)),
+        ("each pixel has its own σ² here; one number is shared by all.", lambda x, m: np.mean((x - m) ** 2, 0)),
+        ("these are the squares of all pixels; take their mean.", lambda x, m: (x - m) ** 2),
+        ("you take the absolute differences; the variance needs their squares.", lambda x, m: np.mean(np.abs(x - m))),
+        ("this is the square of the mean difference; take the mean of the squares.",
+         lambda x, m: np.mean(x - m) ** 2),
+        ("np.var subtracts the mean difference first. The Gaussian sits at the decoder's mean, so nothing else is "
+         "subtracted.", lambda x, m: np.var(x - m)),
+        ("this is the variance of the pixels; the Gaussian sits at the decoder's mean: use x − mean.",
+         lambda x, m: np.var(x)),
+        ("this is the mean difference, without squares.", lambda x, m: np.mean(x - m)),
+        ("this is half of it: the ½ of the exponent cancels against the ½ of log σ².", lambda x, m: _mse(x, m) / 2),
+        ("this is twice too much: the ½ of the exponent cancels against the ½ of log σ².", lambda x, m: 2 * _mse(x, m)),
+        ("this is 1/σ², the precision.", lambda x, m: 1 / _mse(x, m)),
+        ("you divide by n − 1; the maximum of the likelihood divides by n.",
+         lambda x, m: np.sum((x - m) ** 2) / (x.size - 1)),
+    ]  # fmt: skip
+    report.compare(cases, _mse, mistakes, "one number for all pixels of all images.")
+    return "one σ² for all pixels: the mean squared error."
+
+
+def _bits(log_density, pixels, levels):
+    return -log_density / (pixels * math.log(2)) + math.log2(levels)
+
+
+@exercise
+def bits_per_pixel(report):
+    """Exercise 7.3. function(log_density, pixels, levels): (batch,), in nats → bits per pixel, (batch,)."""
+    cases = [
+        (np.array([0.0, 500.0, -30.0]), 784, 256),
+        (np.array([4000.0, 250.0]), 3072, 256),
+        (np.array([-2.0, 12.0]), 16, 4),
+    ]
+    two = math.log(2)
+    mistakes = [
+        ("the levels are missing: a step of the grey scale is 1/levels wide, which adds log₂(levels) bits.",
+         lambda d, n, s: -d / (n * two)),
+        ("the sign of the log-density is turned: a higher density costs fewer bits.",
+         lambda d, n, s: d / (n * two) + math.log2(s)),
+        ("the sign of log₂(levels) is turned: finer steps need more bits.",
+         lambda d, n, s: -d / (n * two) - math.log2(s)),
+        ("this is minus the bits: a cost is positive.", lambda d, n, s: -_bits(d, n, s)),
+        ("these are nats per pixel; divide by log 2 to get bits.", lambda d, n, s: -d / n + math.log(s)),
+        ("nats and bits are mixed: the density is still in nats, and log₂(levels) is in bits.",
+         lambda d, n, s: -d / n + math.log2(s)),
+        ("nats and bits are mixed: the density is in bits, but the levels are in nats; use log₂.",
+         lambda d, n, s: -d / (n * two) + math.log(s)),
+        ("you multiply by log 2; a nat is 1/log 2 ≈ 1.44 bits, so divide.",
+         lambda d, n, s: -d / n * two + math.log2(s)),
+        ("these are bits per image; divide by the number of pixels.",
+         lambda d, n, s: -d / two + n * math.log2(s)),
+        ("the density is not divided by the number of pixels.", lambda d, n, s: -d / two + math.log2(s)),
+        ("log₂(levels) is divided by the number of pixels too; it is paid for each pixel.",
+         lambda d, n, s: (-d / two + math.log2(s)) / n),
+        ("you take 8 bits always; use log₂ of `levels`.", lambda d, n, s: -d / (n * two) + 8),
+        ("you add `levels` itself; add its logarithm to the base 2.", lambda d, n, s: -d / (n * two) + s),
+        ("you take levels − 1; there are `levels` steps of width 1/levels.",
+         lambda d, n, s: -d / (n * two) + math.log2(s - 1)),
+        ("this is the mean over the batch; return one value for each image.",
+         lambda d, n, s: _bits(d, n, s).mean()),
+        ("this uses the logarithm to the base 10.", lambda d, n, s: -d / (n * math.log(10)) + math.log10(s)),
+    ]  # fmt: skip
+    report.compare(cases, _bits, mistakes, "one value for each image.")
+    return "nats become bits, per pixel, and the width of a grey level adds log₂(levels)."
+
+
+def _bound(w, axis=0):
+    top = w.max(axis=axis, keepdims=True)
+    return np.log(np.exp(w - top).mean(axis=axis)) + np.squeeze(top, axis)
+
+
+def _log_sum(w, axis=0):
+    return _bound(w, axis) + math.log(w.shape[axis])
+
+
+@exercise
+def importance_bound(report):
+    """Exercise 7.4. function(log_weights): (k, batch) → the k-sample bound for each image, (batch,)."""
+    w = numbers(5, 3) * 2 - 1
+    cases = [(w,), tensors(w[:2, :2] - 3), (numbers(3, 4, seed=2),)]
+    mistakes = [
+        ("this is the mean of the logarithms: still the ELBO, however many draws you take. The bound is the logarithm "
+         "of the mean weight.", lambda w: w.mean(0)),
+        ("log k is missing: a mean is a sum divided by k.", _log_sum),
+        ("log k is added; dividing by k subtracts it.", lambda w: _log_sum(w) + math.log(len(w))),
+        ("you divide by k after the logarithm; divide before it, which subtracts log k.",
+         lambda w: _log_sum(w) / len(w)),
+        ("you subtract k; dividing by k inside the logarithm subtracts log k.", lambda w: _log_sum(w) - len(w)),
+        ("this is the mean weight; return its logarithm.", lambda w: np.exp(w).mean(0)),
+        ("this is the sum of the weights; return the logarithm of their mean.", lambda w: np.exp(w).sum(0)),
+        ("you average over the images; the draws lie along axis 0.", lambda w: _bound(w, 1)),
+        ("you add up over the images, and subtract the log of their number; the draws lie along axis 0.",
+         lambda w: _log_sum(w, 1) - math.log(len(w))),
+        ("axis 0 is right, but the number that you subtract is the log of the batch size; k is the size of axis 0.",
+         lambda w: _log_sum(w) - math.log(w.shape[1])),
+        ("draws and images are averaged together; each image has its own bound, (batch,).",
+         lambda w: _bound(w.reshape(-1, 1))[0]),
+        ("this is the mean over the batch; return one value for each image.", lambda w: _bound(w).mean()),
+        ("this is the largest log weight; take the logarithm of the mean of all weights.", lambda w: w.max(0)),
+        ("the sign is turned: this is the loss; return the bound.", lambda w: -_bound(w)),
+        ("this is the sum of the log weights.", lambda w: w.sum(0)),
+        ("the logarithm is taken twice: the log weights come in as logarithms.",
+         lambda w: np.log(np.mean(w, axis=0))),
+        ("this is log2; the course counts in nats.", lambda w: _bound(w) / math.log(2)),
+    ]  # fmt: skip
+    report.compare(cases, _bound, mistakes, "one value for each image.")
+    low = numbers(4, 2, seed=3) - 800
+    found = report.array(*tensors(low))
+    ok = "the values are right for small numbers. "
+    if not np.isfinite(found).all():
+        report.wrong(ok + "But real log weights lie near −100 or −800: there exp gives 0, and log 0 is −infinity.\n"
+                     "Use ops.logsumexp, which takes the largest out first.")  # fmt: skip
+    if not np.allclose(found, _bound(low.astype("float64")), atol=1e-2):
+        report.wrong(ok + "But for log weights near −800 they are wrong: do not add constants to the weights.")
+    return "the logarithm of the mean weight of each image, also for log weights near −800."

@@ -1,0 +1,162 @@
+"""The checks of lesson 09: bits per dimension, the share of one device, the nearest code of a codebook."""
+
+import math
+
+import numpy as np
+
+from vae_helpers.exercises.report import exercise
+
+_BIT = math.log(2)  # nats in a bit
+
+
+def _bits(loss, shape, steps=256):
+    return (loss / math.prod(shape) + math.log(steps)) / _BIT
+
+
+@exercise
+def bits_per_dimension(report):
+    """Exercise 9.1. function(loss, image_shape): nats per image, pixels in [0, 1] → bits per dimension, 256 steps.
+
+    loss: a number or an array of minus log densities; image_shape: (height, width, channels).
+    """
+    cases = [
+        (np.array([-1500.0, 400.0, 0.0]), (32, 32, 3)),
+        (np.array([-30.0, 10.0, 3.0]), (4, 2, 1)),
+        (np.array([-700.0, 2000.0]), (8, 4, 3)),
+    ]
+    size = math.prod
+    mistakes = [
+        ("you forget the 256 steps: the loss is for pixels between 0 and 1. On the scale of the steps, a density is "
+         "256 times smaller, in each dimension.", lambda v, s: v / size(s) / _BIT),
+        ("this is nats per dimension; divide by log 2 at the end.", lambda v, s: v / size(s) + math.log(256)),
+        ("this is nats per dimension, without the 256 steps. Two things are missing: log 256, and the unit.",
+         lambda v, s: v / size(s)),
+        ("you add 8 bits to a number in nats: turn the nats into bits first.", lambda v, s: v / size(s) + 8),
+        ("you add log 256, which is in nats, to a number in bits.", lambda v, s: v / size(s) / _BIT + math.log(256)),
+        ("you take the 256 steps the wrong way: on the scale of the steps a density is smaller, so the loss is larger.",
+         lambda v, s: v / size(s) / _BIT - 8),
+        ("the sign is wrong: `loss` is already *minus* the logarithm of a density.",
+         lambda v, s: -v / size(s) / _BIT + 8),
+        ("the sign is wrong, of the whole: fewer bits are better, and an untrained model needs about 8.",
+         lambda v, s: -_bits(v, s)),
+        ("you forget the channels: a colour image has height · width · channels dimensions.",
+         lambda v, s: v / (s[0] * s[1]) / _BIT + 8),
+        ("the 256 steps hold for each dimension, but the loss is that of the whole image: divide it by their number.",
+         lambda v, s: v / _BIT + 8),
+        ("these are the bits of the whole image; divide by the number of dimensions.",
+         lambda v, s: v / _BIT + 8 * size(s)),
+        ("these are the bits of the whole image, without the 256 steps.", lambda v, s: v / _BIT),
+        ("you multiply by log 2; a bit is log 2 = 0.69 nats, so there are more bits than nats: divide.",
+         lambda v, s: v / size(s) * _BIT + 8),
+        ("you multiply by log 2; a bit is log 2 = 0.69 nats, so there are more bits than nats: divide.",
+         lambda v, s: (v / size(s) + math.log(256)) * _BIT),
+        ("you count 255 steps. 255 is the largest of the 256 values, which begin with 0.",
+         lambda v, s: _bits(v, s, steps=255)),
+        ("this is in bytes (256 steps in one unit); a bit has two: divide by log 2.",
+         lambda v, s: _bits(v, s) / 8),
+        ("you add the 256 steps once for the whole image; every dimension has them.",
+         lambda v, s: (v + math.log(256)) / size(s) / _BIT),
+        ("this is one number for all images; keep one for each.", lambda v, s: _bits(v.mean(), s)),
+    ]  # fmt: skip
+    report.compare(cases, _bits, mistakes, "one number for each loss.")
+    return "per dimension, in bits, on the scale of the 256 steps."
+
+
+@exercise
+def device_share(report):
+    """Exercise 9.2. function(losses, global_batch): the losses of the images that one device got → its share.
+
+    losses: (n,); global_batch: how many images all devices got. The shares of all devices add up to the mean.
+    """
+    rng = np.random.default_rng(0)
+    cases = [(rng.uniform(1, 9, n).astype("float32"), g) for n, g in ((4, 8), (3, 8), (5, 24), (1, 3))]
+    mistakes = [
+        ("this is the mean over the device's own images. TensorFlow adds up what the devices give, so two devices "
+         "would take steps twice as large.", lambda v, g: v.mean()),
+        ("this is the sum: with more images in the batch the steps would grow.", lambda v, g: v.sum()),
+        ("you divide the mean by 2. That is right for two devices with equal shares only: divide so that every image "
+         "counts alike, whatever the shares.", lambda v, g: v.mean() / 2),
+        ("you divide twice, by the device's images and by those of all: the mean is already divided.",
+         lambda v, g: v.mean() / g),
+        ("these are the parts of each image; add them up to one number.", lambda v, g: v / g),
+        ("these are the losses as they came; the device gives one number.", lambda v, g: v),
+        ("you multiply by `global_batch`; divide by it.", lambda v, g: v.sum() * g),
+        ("you multiply by `global_batch`; every image should count 1 / global_batch.", lambda v, g: v.mean() * g),
+        ("you divide by the images of the *other* devices; divide by those of all.",
+         lambda v, g: v.sum() / (g - len(v))),
+        ("you round down: // gives whole numbers; use /.", lambda v, g: v.sum() // g),
+        ("this is the device's share of the images, without its losses.", lambda v, g: len(v) / g),
+        ("the sign is wrong: training makes the sum of the shares smaller.", lambda v, g: -v.sum() / g),
+        ("you divide by a root of the batch; every image should count 1 / global_batch.",
+         lambda v, g: v.sum() / np.sqrt(g)),
+        ("you divide by the number of equal shares that fit into the batch, rounded. In a ragged batch the shares "
+         "differ: each image should count 1 / global_batch.", lambda v, g: v.mean() / (g // len(v))),
+    ]  # fmt: skip
+    report.compare(cases, lambda v, g: v.sum() / g, mistakes, "one number.")
+    nothing = report.array(np.zeros(0, "float32"), 5)
+    if nothing.shape != () or not np.isfinite(nothing) or nothing != 0:
+        report.wrong("right, except for a device that got no image: in a ragged last batch there may be one. It should "
+                     "give 0; the mean of nothing is not a number.")  # fmt: skip
+    return "every image counts 1 / global_batch, on whichever device it is; no image gives 0."
+
+
+def _squares(z, codebook):
+    return ((z[:, None] - codebook) ** 2).sum(-1)
+
+
+@exercise
+def nearest_code(report):
+    """Exercise 9.3. function(z, codebook): (n, d) and (k, d) → the index of the nearest code for each row, (n,)."""
+    rng = np.random.default_rng(1)
+    cases = []
+    for n, k, d in ((12, 5, 2), (9, 7, 3), (16, 4, 6)):
+        codebook = rng.normal(size=(k, d)) * rng.uniform(0.3, 2.5, (k, 1)) + 0.4
+        cases.append((rng.normal(size=(n, d)).astype("float32") * 1.2, codebook.astype("float32")))
+
+    def nearest(z, c):
+        return _squares(z, c).argmin(1)
+
+    def cosine(z, c):
+        return z @ c.T / np.linalg.norm(c, axis=1)
+
+    mistakes = [
+        ("these are the nearest codes themselves; return their indices, one whole number for each row of z.",
+         lambda z, c: c[nearest(z, c)]),
+        ("these are all squared distances; argmin over the codes, axis 1, gives the index of the smallest.", _squares),
+        ("these are all distances; argmin over the codes, axis 1, gives the index of the smallest.",
+         lambda z, c: np.sqrt(_squares(z, c))),
+        ("these are the smallest distances; return *where* they are: argmin in place of min.",
+         lambda z, c: _squares(z, c).min(1)),
+        ("these are the smallest distances; return *where* they are: argmin in place of min.",
+         lambda z, c: np.sqrt(_squares(z, c)).min(1)),
+        ("these are the codes farthest away: argmin in place of argmax.", lambda z, c: _squares(z, c).argmax(1)),
+        ("you take the code with the largest scalar product. A long code wins too often: the nearest one has the "
+         "smallest distance.", lambda z, c: (z @ c.T).argmax(1)),
+        ("you take the smallest scalar product; the nearest code has the smallest *distance*.",
+         lambda z, c: (z @ c.T).argmin(1)),
+        ("you take the code with the most similar direction; the nearest one has the smallest distance.",
+         lambda z, c: cosine(z, c).argmax(1)),
+        ("you compare along the wrong axis: this is the nearest row of z for each code.",
+         lambda z, c: _squares(z, c).argmin(0)),
+        ("you add up absolute differences; the distance squares them.",
+         lambda z, c: np.abs(z[:, None] - c).sum(-1).argmin(1)),
+        ("you take the largest difference of the coordinates; the distance adds up the squares of all.",
+         lambda z, c: np.abs(z[:, None] - c).max(-1).argmin(1)),
+        ("you compare the first coordinate only.", lambda z, c: np.abs(z[:, None, 0] - c[:, 0]).argmin(1)),
+        ("the differences are not squared, so positive and negative ones cancel.",
+         lambda z, c: (z[:, None] - c).sum(-1).argmin(1)),
+        ("the differences are not squared, so positive and negative ones cancel.",
+         lambda z, c: (c - z[:, None]).sum(-1).argmin(1)),
+        ("the differences are added up before they are squared, so positive and negative ones cancel.",
+         lambda z, c: (z[:, None] - c).sum(-1).__pow__(2).argmin(1)),
+        ("the sign is wrong in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖².", lambda z, c: (2 * z @ c.T + (c**2).sum(1)).argmin(1)),
+        ("the 2 is missing in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖².", lambda z, c: (-z @ c.T + (c**2).sum(1)).argmin(1)),
+        ("argmin without an axis gives one number for the whole table; give it axis 1.",
+         lambda z, c: _squares(z, c).argmin()),
+        ("this is a table of 0 and 1; return the index of each 1.", lambda z, c: np.eye(len(c))[nearest(z, c)]),
+        ("you count the codes from 1; Python counts from 0.", lambda z, c: nearest(z, c) + 1),
+        ("the result is a column; return a list of n indices: (n,), not (n, 1).",
+         lambda z, c: nearest(z, c)[:, None]),
+    ]  # fmt: skip
+    report.compare(cases, nearest, mistakes, "one index for each row of z.")
+    return "for each row of z the index of the code at the smallest distance."
