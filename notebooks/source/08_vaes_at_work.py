@@ -117,7 +117,7 @@ def conditional_networks(encoder_sees_label=True):
 
 
 # %% [markdown]
-# The model is hardly longer than the training step of lesson 02. Keras's `fit` does the rest: it calls the model, asks `compute_loss` for the loss, and differentiates it. The input is now a pair, images and labels.
+# The model is only a little longer than the training step of lesson 02. Keras's `fit` does the rest: it calls the model, asks `compute_loss` for the loss, and differentiates it. The input is now a pair, images and labels.
 
 # %%
 class ConditionalVAE(keras.Model):
@@ -171,7 +171,7 @@ def with_label(model, label):
 of_class = [with_label(conditional, c) for c in range(10)]
 
 # %% [markdown]
-# **Predict.** We encode a slanted, narrow digit *with its own label*, keep $z$, and decode it with each of the ten labels. What will the ten pictures have in common? Will each be the digit that we order?
+# **Predict.** We encode an image, say a slanted, narrow digit, *with its own label*, keep $z$, and decode it with each of the ten labels. What will the ten pictures have in common? Will each be the digit that we order?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
@@ -209,13 +209,13 @@ for name, z in (("codes of test images", codes), ("draws from the prior", from_p
 #
 # ### Why does the code hold the style?
 #
-# The KL puts a price on each nat that $z$ tells. The label is free. So to write the class into $z$ as well would be a waste. A **linear probe** measures whether this waste is avoided: a logistic regression (a classifier without hidden layers) tries to read the class from the codes. Where the class is not in $z$, it can only guess, and is right in 0.1 of the cases.
+# The KL puts a price on each nat that $z$ tells. The label is free. So to write the class into $z$ as well would be a waste. A **linear probe** measures whether this waste is avoided: a logistic regression (a classifier without hidden layers) tries to read the class from the codes. Where the class is not in $z$, it can only guess, and is right in about 0.1 of the cases.
 #
 # **Predict.** A friend gives the label to the decoder only: "the encoder sees the digit anyway". Will her codes tell the class? Will her decoder obey?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Her codes tell the class much better, and her decoder obeys less. Without the label, her encoder must first recognize the class before it can leave it out, and it has little reason to try hard. The decoder then finds the class in $z$ already, and often follows $z$ instead of the label.
+# Her codes tell the class much better, and her decoder obeys less. A likely reason: without the label, her encoder must first recognize the class before it can leave it out. The decoder then finds some of the class in $z$ already, and can follow $z$ instead of the label.
 #
 # </details>
 
@@ -253,7 +253,7 @@ vh.expect("decoder only minus both: obeyed", only[1] - both[1], at_most=-0.05)
 vh.expect("decoder only minus both: test ELBO, nats", decoder_only.elbo - conditional.elbo, at_least=-5, at_most=3)
 
 # %% [markdown]
-# **What you see.** With the label for both networks, little of the class is left in $z$ (not nothing: 0.1 would be guessing). With the label for the decoder only, the class stays in $z$, and the orders are obeyed less. And yet the two test ELBOs differ little: the loss hardly shows it. So measure both numbers whenever you build a conditional model. (A linear probe that fails does not prove that *no* classifier can read the class.)
+# **What you see.** With the label for both networks, little of the class is left in $z$ (not nothing: about 0.1 would be guessing). With the label for the decoder only, more of the class stays in $z$, and the orders are obeyed less. And yet the two test ELBOs differ little: the loss hardly shows it. So measure both numbers whenever you build a conditional model. (A linear probe that fails does not prove that *no* classifier can read the class.)
 #
 # ### A classifier for free
 #
@@ -261,7 +261,7 @@ vh.expect("decoder only minus both: test ELBO, nats", decoder_only.elbo - condit
 #
 # $$p(y\mid x)=\frac{p(x\mid y)\,p(y)}{\sum_{y'}p(x\mid y')\,p(y')}$$
 #
-# We estimate $\log p(x\mid y)$ with `vh.log_likelihood`: it draws several codes from the cloud of the image, weighs each by $p(x,z\mid y)/q(z\mid x,y)$, and takes the logarithm of the mean weight. This is the *importance-weighted bound* of lesson 07. It is a lower bound like the ELBO, and tighter.
+# We estimate $\log p(x\mid y)$ with `vh.log_likelihood`: it draws several codes from the cloud of the image, weighs each by $p(x,z\mid y)/q(z\mid x,y)$, and takes the logarithm of the mean weight. This is the *importance-weighted bound* of lesson 07. It is a lower bound like the ELBO, and on average tighter.
 #
 # ### Exercise 8.1 · The rule of Bayes, without underflow
 #
@@ -389,7 +389,7 @@ axes[0].set_ylabel("anomalies: found")
 vh.expect("white pixels alone, AUROC for 0", areas[0]["white pixels"], at_least=0.65)
 
 # %% [markdown]
-# **What you see.** Left, the digit for which the ELBO works best. The curve rises steeply: many anomalies are found before there are many false alarms. Right, the ones. All four curves run *below* the diagonal: an alarm is raised for most normal digits before it is raised for a 1. The ELBO and the weighted bound lie on each other: a tighter bound does not change the order much. So the failure is not a failure of the bound.
+# **What you see.** Left, the digit for which the ELBO works best. The curve rises steeply: many anomalies are found before there are many false alarms. Right, the ones. All four curves run *below* the diagonal nearly all the way: an alarm is raised for most normal digits before it is raised for a typical 1. The ELBO and the weighted bound lie on each other: a tighter bound does not change the order much. So it is hardly the bound that fails.
 #
 # All ten digits, so that nobody has chosen:
 
@@ -411,7 +411,7 @@ vh.expect("ELBO against weighted bound, largest difference", gap, at_most=0.03)
 vh.expect("mean of ten, ELBO minus PCA", mean_of["minus ELBO"] - mean_of["error of PCA"], at_least=0.0)
 
 # %% [markdown]
-# **What you see.** For all digits but 1 the VAE is better than a coin (for 9 hardly), and on average a little better than PCA, which is fitted in a second. For 1 all scores fail. And for 0, to count the white pixels is already a good part of the success: a 0 has many. Without the simple scores beside it, an AUROC tells little.
+# **What you see.** For all digits but 1 the VAE is better than a coin (for 9 hardly), and on average a little better than PCA. For 1 all scores fail. And for 0, to count the white pixels is already a good part of the success: a 0 has many. Without the simple scores beside it, an AUROC tells little.
 #
 # ### Why are ones "probable"?
 #
@@ -441,9 +441,9 @@ vh.expect("AUROC of ones against normal digits", more["ones, left out"], at_most
 vh.expect("black image minus cheapest normal digit", black - surprise["normal digits"].min(), at_most=0)
 
 # %% [markdown]
-# **What you see.** Clothes, with their large white areas, cost the model much more than digits: here the score is nearly perfect. (Our stored run had eight of the ten classes of clothes.) Ones, which it has never seen, cost *less* than most digits. A black image, which is no digit at all, costs less than *any* of them. So "improbable" and "not normal" are two different things: a high likelihood does not mean that an image belongs.
+# **What you see.** Clothes, with their large white areas, cost the model much more than digits: here the score is nearly perfect. (Our stored run had eight of the ten classes of clothes.) Ones, which it has never seen, cost *less* than most digits. A black image, which is no digit at all, costs less than *any* of them. So "improbable" and "not normal" are two different things: a high likelihood (here: the $p(x)$ of the model) does not mean that an image belongs.
 #
-# This was a surprise when it was found with large models: models of clothes gave digits a higher likelihood than clothes, and models of photographs gave pictures of house numbers a higher one than photographs (Nalisnick and others, 2019). One remedy subtracts how many nats a general method, such as a ZIP program, needs for the image (Serrà and others, 2020). What is left is the surprise *beyond* the complexity:
+# This was a surprise when it was found with large models: models of clothes gave digits a higher likelihood than clothes, and models of photographs gave pictures of house numbers a higher one than photographs (Nalisnick and others, 2019). One remedy subtracts how many nats a general method, such as a ZIP program, needs for the image (Serrà and others, 2020, with compressors made for images). What is left is the surprise *beyond* the complexity:
 
 # %%
 def zip_nats(images):
@@ -463,7 +463,7 @@ vh.expect("AUROC for 1 after the correction", corrected[1], at_least=0.75)
 vh.expect(f"AUROC for {best}: what the correction changes", corrected[best] - areas[best]["minus ELBO"], at_most=-0.05)
 
 # %% [markdown]
-# **What you see.** For 1 the correction turns the order round: from far below ½ to far above. But most other digits lose by it, because they were found *by* their complexity, and the mean of the ten is no better. No score knows what you mean by "normal". Choose it with some real anomalies at hand.
+# **What you see.** For 1 the correction turns the order round: from far below ½ to far above. The 7 gains too. But the other digits lose by it, some much and some little: it seems that they were found partly *by* their complexity. The mean of the ten is no better. No score knows what you mean by "normal". Choose it with some real anomalies at hand.
 #
 # ## Fill in the missing half
 #
@@ -530,7 +530,7 @@ for name, logits in {"whole image given": reconstruct_logits(some), "one shot": 
 # %% [markdown]
 # ### Better: ask again and again
 #
-# Encode, draw $z$, decode; put the seen pixels back; encode *this* image; and so on. Each round the hidden half fits a little better to the seen one, and so does the next code. This is a **Markov chain**: each state depends only on the one before. Where the encoder's cloud is the true posterior, its states become draws of the hidden half, given the seen half (Rezende and others, 2014).
+# Encode, draw $z$, decode; put the seen pixels back; encode *this* image; and so on. In the first rounds the hidden half fits the seen one better each time, and so does the next code. This is a **Markov chain**: each state depends only on the one before. Where the encoder's cloud is the true posterior, its states become, after many steps, draws of the hidden half, given the seen half (Rezende and others, 2014).
 #
 # ### Exercise 8.4 · One step of the chain
 #
@@ -550,7 +550,7 @@ def chain_step(vae, image, seen, rng):
 vh.check.chain_step(chain_step)
 
 # %% [markdown]
-# **Target:** the seen pixels never change, and after some steps the lower half belongs to the upper one. From here on the lesson uses `vh.fill_in`, which begins with a black hidden half (or, with `start=0.5`, with coins), takes such steps, and returns the logits of the last one.
+# **Target:** the seen pixels never change, and after some steps the lower half mostly fits the upper one. From here on the lesson uses `vh.fill_in`, which begins with a black hidden half (or, with `start=0.5`, with coins), takes such steps, and returns the logits of the last one.
 #
 # **Predict.** In the end a chain should forget where it began. Will 40 steps be enough?
 #
@@ -589,11 +589,11 @@ for ax, title in zip(axes, ("nats of the seen half", "completed images with the 
 axes[0].legend();
 
 # %% [markdown]
-# **What you see.** Left: after ten or twenty steps a chain explains the seen half nearly as well as the model does when it is given the *whole* image (dotted). Right: more completed images get the right name than with one shot. The chain from coins lags behind. Coins look to the encoder like a complicated digit with much ink, and the chain leaves such a place only slowly. So at least this chain has not forgotten its start. Both stay below the dotted line. One reason is that the upper half does not always tell the digit. The next pictures show whether it is the only one.
+# **What you see.** Left: after ten or twenty steps the chain from black explains the seen half nearly as well as the model does when it is given the *whole* image (dotted). Right: in the end, more completed images get the right name than with one shot. The chain from coins lags behind. Perhaps coins look to the encoder like a complicated digit with many white pixels, and the chain leaves such a place only slowly. So at least one of the chains has not forgotten its start. Both stay below the dotted line. One reason may be that the upper half does not always tell the digit. The next section shows whether it can be the only one.
 #
 # ### Several answers, and the simple way beside it
 #
-# The upper half of a 9 may also belong to a 4 or a 7. A chain with other random numbers gives another answer. And the simple way: look up the training image whose upper half has the fewest different pixels, and take its lower half.
+# The upper half of a 9 may also belong to a 4 or a 7. A chain with other random numbers may give another answer. And the simple way: look up the training image whose upper half has the fewest different pixels, and take its lower half.
 
 # %%
 stored = data.x_train[:20_000]
@@ -620,7 +620,7 @@ vh.expect("right name, nearest image minus chain", lookup_right - chain_right, a
 # %% [markdown]
 # **What you see.** The four chains agree on some images and differ on others: in the stored run the second image becomes a 3 in some rows and a 2 in another, and both are possible. Some halves are grey, or belong to no digit. And the look-up? Its lower halves are sharp, since they are real, and the judge names *more* of its images right than of ours. So the upper half tells more than our small model finds out. This is worth knowing before you build a large one. What speaks for the VAE: it gives several answers, it knows how surprised it is, and it need not keep 20,000 images. Which of these counts depends on the task.
 #
-# (Two remarks on the chain. It draws from the right distribution only if the encoder's cloud is the true posterior, and lesson 03 showed that it is not. And it can stay near one answer for long, as the chain from coins does: many short chains tell more than one long chain.)
+# (Two remarks on the chain. It draws from the right distribution only if the encoder's cloud is the true posterior, and lesson 03 showed why it seldom is. And it can stay near one answer for long, as the chain from coins seems to do: so run several chains, not one.)
 #
 # ## Learn from few labels
 #
@@ -632,7 +632,7 @@ vh.expect("right name, nearest image minus chain", lookup_right - chain_right, a
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# With 10 labels nobody wins: there is less than one labelled image for many classes. With 100 the codes lead. With 1,000 the pixels have nearly caught up: 784 numbers hold details that 10 numbers have lost.
+# With 10 labels nobody wins clearly: drawn by lot, some classes get no labelled image at all, others two or three. With 100 the codes lead. With 1,000 the pixels have nearly caught up: 784 numbers hold details that 10 numbers have lost.
 #
 # </details>
 
@@ -678,9 +678,9 @@ vh.expect("1000 labels, codes minus pixels", vae_1000 - pixels_1000, at_most=0.0
 vh.expect("1000 labels, codes minus PCA", vae_1000 - pca_1000, at_least=0.03)
 
 # %% [markdown]
-# **What you see.** Points are means, bars the standard deviation over the draws by lot. With 10 labels, luck decides more than the space. With 100, the codes are ahead of both rivals. With 1,000, the pixels are nearly level with the codes, and PCA falls behind.
+# **What you see.** Points are means, bars the standard deviation over the draws by lot. With 10 labels, luck changes the result about as much as the space does. With 100, the codes are ahead of both rivals. With 1,000, the pixels are nearly level with the codes, and PCA is still as far behind as with 100.
 #
-# So the codes help in the middle: where labels are few, but not almost none. Unlabelled images have taught the encoder which differences matter to *draw* digits, and these also help to *name* them, more than the directions of PCA do. With more labels their lead becomes smaller: what 10 numbers do not hold, no classifier can use. To learn from images with and without labels in *one* model is the next step (Kingma and others, 2014, where this section is the first of two models, M1, and the conditional VAE belongs to the second, M2).
+# So the codes help most in the middle: with 10 or 30 labels, PCA is as good. Unlabelled images have taught the encoder which differences matter to *draw* digits, and these also help to *name* them, more than the directions of PCA do. With more labels their lead over the pixels becomes smaller: what 10 numbers do not hold, no classifier can use. To learn from images with and without labels in *one* model is the next step (Kingma and others, 2014, where this section is the first of two models, M1, and the conditional VAE belongs to the second, M2).
 #
 # ## Exercise 8.5 · Change it, and explain
 #
@@ -696,15 +696,15 @@ vh.expect("1000 labels, codes minus PCA", vae_1000 - pca_1000, at_least=0.03)
 #
 # **Then** one of these:
 #
-# - Train `small` on clothes, `vh.load_images("fashion_mnist", binarize="threshold").x_train`, and let digits be the anomalies. When we ran it (with eight of the ten classes of clothes), the AUROC was 0.77, and 0.98 the other way round. Which digit costs least? Which piece of clothing?
+# - Train `small` (from `start` again) on clothes, `vh.load_images("fashion_mnist", binarize="threshold").x_train`, and let digits be the anomalies. When we ran it (with eight of the ten classes of clothes), the AUROC was 0.77, and 0.98 the other way round. Which digit costs least? Which piece of clothing?
 # - Hide the right half in place of the lower one: `seen[:] = 0; seen[:, :14] = 1`. Is it easier?
-# - Replace the logistic regression in `accuracy` by the nearest neighbour, `KNeighborsClassifier(1)` of scikit-learn. Does the order of the three change?
+# - Replace the logistic regression in `accuracy` by the nearest neighbour, `KNeighborsClassifier(1)` from `sklearn.neighbors`. Does the order of the three change?
 #
 # ## To take away
 #
-# 1. A conditional VAE gets the label in both networks. Then $z$ is left with the style. Count how often it obeys, and probe what $z$ still tells.
-# 2. The ELBO as a score finds some anomalies and calls others more normal than normal images: a simple image is cheap for any model.
-# 3. Report an anomaly score as an AUROC, with the anomaly as the positive class, for all classes, and beside a simple score.
+# 1. A conditional VAE gets the label in both networks. Then $z$ is left with mostly the style. Count how often it obeys, and probe what $z$ still tells.
+# 2. The ELBO as a score finds some anomalies and calls others more normal than normal images: a simple image is cheap.
+# 3. Report an anomaly score as an AUROC, with the anomaly as the kind to be found (the *positive* class), for all classes, and beside a simple score.
 # 4. A VAE fills in hidden pixels by a chain: encode, draw, decode, put the seen pixels back. It gives several answers; check them against a simple look-up.
 # 5. Codes learned without labels help when labels are few. With more labels, the lead over pixels becomes smaller.
 #
