@@ -182,6 +182,7 @@ def test_a_residual_network_has_the_shapes_and_the_depth_it_says(blocks):
 def test_without_shortcuts_depth_and_parameters_are_the_same():
     for one, other in zip(networks(), networks(shortcut=False)):
         assert [w.shape for w in one.weights] == [w.shape for w in other.weights]
+        assert not any(isinstance(layer, keras.layers.Add) for layer in other.layers)
 
 
 def inner(network, name):

@@ -1873,7 +1873,8 @@ def test_the_list_of_exercises_is_complete():
     found = {}
     for lesson in lessons:
         for name, value in vars(lesson).items():
-            if hasattr(value, "__wrapped__") and value.__module__ == lesson.__name__:
+            own = hasattr(value, "__wrapped__") and value.__module__ == lesson.__name__
+            if own and not name.startswith("_"):
                 found[name] = value
     assert sorted(vh.check.__all__) == list(vh.check.__all__) == sorted(found)
     assert all(getattr(vh.check, name) is value for name, value in found.items())

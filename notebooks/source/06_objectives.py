@@ -505,13 +505,14 @@ vh.check.mutual_information_gap(mutual_information_gap)
 
 # %%
 def train_on_shapes(beta, seed):
-    """A VAE with 6 latents on the shapes."""
+    """A VAE with 6 latents on the shapes, and its figures."""
     keras.utils.set_random_seed(seed)
     encoder = vh.mlp_encoder(shapes.image_shape, 6, hidden=(128, 128))
-    model = vh.VAE(encoder, vh.mlp_decoder(shapes.image_shape, 6, hidden=(128, 128)), beta=beta)
-    model.compile(keras.optimizers.Adam(2e-3), steps_per_execution=32)  # an epoch of 32 steps in one call
+    decoder = vh.mlp_decoder(shapes.image_shape, 6, hidden=(128, 128))
+    model = vh.VAE(encoder, decoder, beta=beta)
+    model.compile(keras.optimizers.Adam(2e-3), steps_per_execution=32)  # an epoch in one call
     model.fit(shapes.images, epochs=settings.budget, batch_size=64, verbose=0)
-    return model
+    return model, model.evaluate(shapes.images, batch_size=512, verbose=0, return_dict=True)
 
 
 def codes_of(model):
@@ -519,15 +520,18 @@ def codes_of(model):
 
 
 # %%
-readers, gaps, costs = {}, {}, {}
-for beta in (1, 4):
-    readers[beta] = [train_on_shapes(beta, seed) for seed in range(settings.seeds)]
-    gaps[beta] = np.array([vh.mutual_information_gap(codes_of(m), shapes.factors) for m in readers[beta]])
-    costs[beta] = [m.evaluate(shapes.images, batch_size=512, verbose=0, return_dict=True) for m in readers[beta]]
-    for seed, (model, gap, s) in enumerate(zip(readers[beta], gaps[beta], costs[beta])):
-        active = vh.active_units(model, shapes.images).sum()
+readers, gaps, costs = {1: [], 4: []}, {1: [], 4: []}, {1: [], 4: []}
+for beta in readers:
+    for seed in range(settings.seeds):
+        model, s = train_on_shapes(beta, seed)
+        gap = vh.mutual_information_gap(codes_of(model), shapes.factors)
+        readers[beta].append(model)
+        gaps[beta].append(gap)
+        costs[beta].append(s)
         print(f"β = {beta}, seed {seed}: MIG {gap.mean():.2f}   R {s['reconstruction']:5.1f}", end="   ")
-        print(f"K {s['kl']:5.2f}   −(R + K) {-(s['reconstruction'] + s['kl']):6.1f}   active latents {active}")
+        print(f"K {s['kl']:5.2f}   −(R + K) {-(s['reconstruction'] + s['kl']):6.1f}", end="   ")
+        print("active latents", vh.active_units(model, shapes.images).sum())
+gaps = {beta: np.array(of_seeds) for beta, of_seeds in gaps.items()}  # (seeds, factors)
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), width_ratios=[1.6, 1])
@@ -562,7 +566,7 @@ fig.colorbar(picture, ax=axes, label="information / entropy");
 # %% [markdown]
 # **What you see.** First figure, left: with β = 4 the gaps of both positions and of the size are larger, on average. But look at the dots: with β = 4, one seed has two or three times the gap of another. Right: what was gained is paid in nats. The reconstruction costs nearly twice as much.
 #
-# Second figure: each row is a latent, each column a factor, and the number is the share of the factor's entropy that this latent tells. With β = 1 the information about each factor is spread over several latents. With β = 4, the position in $x$, the position in $y$ and the size each have a latent of their own. (This is seed 0, in the stored run the best of the three; in the other two the positions share latents.) A row with small numbers everywhere is an unused latent, or one that mixes the factors. (They are not zero: counting makes the numbers a little too large, and the means of an unused latent still differ a little.)
+# Second figure: each row is a latent, each column a factor, and the number is the share of the factor's entropy that this latent tells. With β = 1 the information about each factor is spread over several latents. With β = 4, the position in $x$, the position in $y$ and the size each have a latent of their own. (This is seed 0, in the stored run the one with the largest gaps. Look at the dots above for the others.) A row with small numbers everywhere is an unused latent, or one that mixes the factors. (They are not zero: counting makes the numbers a little too large, and the means of an unused latent still differ a little.)
 #
 # And the angle? In both tables no latent tells it. Was it lost, or is it spread over all of them? Ask the whole code: predict each factor of an image from the ten images whose codes are nearest.
 

@@ -13,7 +13,7 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/07_how_good_is_it.ipynb)
 #
-# **Time:** about 4 minutes of computing on two cores (not measured yet on a Colab GPU), and 65 minutes of reading and thinking.
+# **Time:** about 3 minutes of computing on two cores (not measured yet on a Colab GPU), and 65 minutes of reading and thinking.
 #
 # **You will be able to**
 #
@@ -26,16 +26,14 @@
 # **You need** lessons 02 to 05 (Bernoulli likelihood, ELBO, posterior, grey and binarized pixels, active latents).
 
 # %%
-# On Colab this cell installs the package of the course, and fetches the trained weights. On your own machine it does
-# nothing: there, the README of the course says how to install.
+# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
+# the README of the course says how to install.
 import subprocess
 import sys
 
 if "google.colab" in sys.modules:
     package = "git+https://github.com/{{repository}}@{{branch}}"
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
-    address, _, branch = package.removeprefix("git+").rpartition("@")
-    subprocess.run(["git", "clone", "-q", "--depth", "1", "--branch", branch, address, "course"], check=True)
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -476,10 +474,15 @@ class ImportanceWeightedVAE(vh.VAE):
         return -ops.mean(ops.logsumexp(log_w, axis=0) - np.log(self.k))
 
 # %%
+def burda_networks():
+    """The encoder and the decoder of Burda and others."""
+    shape, options = data.image_shape, {"hidden": (200, 200), "activation": "tanh"}
+    return vh.mlp_encoder(shape, 50, **options), vh.mlp_decoder(shape, 50, **options)
+
+
 def train(k):
     keras.utils.set_random_seed(settings.seed)  # the same start for every k
-    encoder = vh.mlp_encoder(data.image_shape, 50, hidden=(200, 200), activation="tanh")
-    decoder = vh.mlp_decoder(data.image_shape, 50, hidden=(200, 200), activation="tanh")
+    encoder, decoder = burda_networks()
     p = data.x_train.mean(axis=0).ravel().clip(0.001, 0.999)
     decoder.get_layer("pixels").bias.assign(np.log(p / (1 - p)))  # start at the mean image
     vae = ImportanceWeightedVAE(encoder, decoder)
@@ -593,16 +596,16 @@ vh.expect("active latents gained", results[5][2] - results[1][2], at_least=1)
 # - 3280 passes over the data, in batches of 20, Adam, with a learning rate that falls in eight steps;
 # - the estimate of $\log p(x)$ with 5000 draws.
 #
-# We trained these networks beforehand, by `weights/train_burda.py`, with fewer passes. The weights are stored beside this notebook. Keras loads them in its *safe mode*: a file in this format may hold numbers and the names of known layers, but no program. (That is the default of `load_model`. Never turn it off for a file from a stranger.)
+# We trained these networks beforehand, by `python -m benchmarks.train_burda`, with fewer passes. The weights come with the package. A file that ends in `.weights.h5` holds numbers only, so we build the network first. (A file that ends in `.keras` holds a whole model. Keras loads it in its *safe mode*: it may name known layers, but hold no program. That is the default of `load_model`. Never turn it off for a file from a stranger.)
 #
 # **Predict.** The stored model for $k=1$ is the same network as `vae_1`, trained longer. How many nats will that bring? More or fewer than the step from $k=1$ to $k=5$?
 
 # %%
-folders = (Path("weights"), Path("../weights"), Path("course/notebooks/weights"))  # here, from solutions/, on Colab
-folder = next(path for path in folders if path.exists())
+folder = Path(vh.__file__).parent / "weights"  # they come with the package
 stored, facts = {}, {}
 for k in (1, 5):
-    stored[k] = keras.models.load_model(folder / f"burda_k{k}.keras")
+    stored[k] = vh.VAE(*burda_networks())
+    stored[k].load_weights(folder / f"burda_k{k}.weights.h5")
     facts[k] = json.loads((folder / f"burda_k{k}.json").read_text(encoding="utf-8"))
 print("protocol:", facts[1]["protocol"].replace("; ", "\n          "))
 for k in (1, 5):
@@ -760,7 +763,7 @@ vh.expect("VAE minus memory, log p(x)", np.mean(log_p["VAE, stored"] - log_p["me
 vh.expect("distance, VAE / memory", distances["VAE, stored"] / distances["memory"], at_least=3)
 
 # %% [markdown]
-# **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish. The memory draws perfect digits and has by far the worst likelihood. So neither measure can replace the other:
+# **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish. It still stands to the right of the VAE of short training, which draws digits. The memory draws perfect digits and has by far the worst likelihood. So neither measure can replace the other:
 #
 # - The **likelihood** is an average of *logarithms over real images*. A model pays dearly for a real image that it holds for impossible, and hardly at all for drawing bad images often: in 784 dimensions, a factor of 100 in the probability is nothing.
 # - The **distance of samples** looks only at what the model draws. It does not notice that a model only repeats what it has seen, and it sees nothing that the classifier does not see, nor anything beyond means and covariances.

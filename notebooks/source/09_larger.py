@@ -13,7 +13,7 @@
 #
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/09_larger.ipynb)
 #
-# **Time:** about 5 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
+# **Time:** about 4 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
 #
 # **You will be able to**
 #
@@ -221,7 +221,7 @@ vh.expect("bits per dimension: one normal distribution minus VAE", bits(np.mean(
 vh.plot_images([ten, vae.reconstruct(ten), vae.sample(10, seed=0)], ["test image", "reconstruction", "from the prior"]);
 
 # %% [markdown]
-# **What you see.** First row: test patches. Second: their reconstructions. The colours and the large shapes are right, fine lines are lost. Third: codes drawn from the prior, decoded. (Both decoded rows are means, without the noise of width $\sigma$.) They are soft clouds of colours: some have an edge or a bend, none looks like a photograph. A normal distribution per pixel, around a mean, cannot say "sharp leaves somewhere here". It can only average.
+# **What you see.** First row: test patches. Second: their reconstructions. Petals and smooth patches are right, except for their fine lines. Of roofs, windows and leaves only a brown blur is left. Third: codes drawn from the prior, decoded. (Both decoded rows are means, without the noise of width $\sigma$.) They are soft clouds in the colours of both photographs, and none looks like a photograph. A normal distribution for each pixel cannot say "sharp leaves somewhere here". Its best mean is the average of all leaves that are possible. The next cell measures how soft the reconstructions are.
 
 # %%
 def sharpness(images):
@@ -266,7 +266,7 @@ print("parameters of a block:", block.count_params(), "=", 2 * (3 * 3 * 32 + 1) 
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The plain deep network is the worst, by far: worse than the shallow one, although it has many times its parameters. With shortcuts the deep network is at least as good as the shallow one, after the same number of steps.
+# The plain deep network is the worst, by far: worse than the shallow one, although it has three times its parameters. With shortcuts the deep network is at least as good as the shallow one, after the same number of steps.
 #
 # </details>
 
@@ -313,7 +313,7 @@ vh.expect("test bits, deep plain minus shallow", plain - shallow, at_least=0.05)
 vh.expect("test bits, shallow minus deep with shortcuts", shallow - deep, at_least=-0.1)
 
 # %% [markdown]
-# **What you see.** With shortcuts, the deep network learns at least as fast as the shallow one. The same network without them, with the same parameters, stays far behind. What differs is "$x+$", and the start at zero that it allows. (One seed, and a short training; what a long one would give was not measured here.)
+# **What you see.** The lines show reconstruction plus KL, averaged over each epoch. In the first epoch all three are near each other. Then the deep network with shortcuts goes ahead of the shallow one. The same network without them, with the same parameters, hardly improves any more, and ends behind both. What differs is "$x+$", and the start at zero that it allows. (One seed, and a short training; what a long one would give was not measured here.)
 #
 # **Why not batch normalization?** Most residual networks that *classify* have batch normalization in every block. Lesson 04 measured its price in a VAE: the code of an image then moves with its neighbours in the batch. In a deep network this happens in every block. So many deep VAEs do without it, and use the trick above instead, a small or zero start of each block (Child, 2021). It is no law: NVAE (Vahdat and Kautz, 2020) has batch normalization, and describes what it took to make it work.
 #
@@ -380,7 +380,8 @@ print(f"from 64 to 512 filters: parameters × {parameters[2] / parameters[0]:.0f
 epoch = step_time[2] * len(data.x_train) / 16 / 60
 print(f"one epoch with 512 filters would take about {epoch:.0f} minutes here")
 vh.expect("parameters, 512 filters / 64", parameters[2] / parameters[0], at_least=8, at_most=64, everywhere=True)
-vh.expect("time, 512 filters / 64", step_time[2] / step_time[0], at_least=5)
+hint = "do you have a GPU? The narrow network does not keep it busy."
+vh.expect("time, 512 filters / 64", step_time[2] / step_time[0], at_least=5, look_at=hint)
 
 # %% [markdown]
 # And what does width buy? With 512 filters we cannot afford to find out here. But from 16 to 64 filters we can:
@@ -396,7 +397,7 @@ for filters in (16, 64):
 vh.expect("bits bought by four times the filters", width_bits[16] - width_bits[64], at_least=-0.1)
 
 # %% [markdown]
-# **What you see.** The wider network is better after the same number of steps, by a little, and takes several times as long. Parameters and seconds grow with the square of the width, the gain does not. Whether 512 filters are worth their price on this data was not measured here: it is a question for a GPU.
+# **What you see.** From 64 to 512 filters, parameters and seconds grow many times over. From 16 to 64, the wider network takes several times as long, and in the same number of steps it gains hardly anything. Whether 512 filters are worth their price on this data was not measured here: it is a question for a GPU.
 #
 # ## Faster
 #
@@ -439,7 +440,7 @@ for policy in ("float32", "mixed_float16"):
     model.set_weights(weights)  # both begin with the same weights, and the same noise
     model.reseed(0)
     bits_of[policy] = test_bits(model, data.x_test[:64])
-    step_seconds[policy] = seconds_per_step(model, steps=12)
+    step_seconds[policy] = seconds_per_step(model, steps=17)
     print(f"{policy:14s} {bits_of[policy]:.3f} bits per dimension, {step_seconds[policy]:.3f} s per step")
 keras.config.set_dtype_policy("float32")
 slower = step_seconds["mixed_float16"] / step_seconds["float32"]
@@ -448,11 +449,11 @@ vh.expect("time with mixed_float16 / float32, on a CPU", slower, at_least=0.8, l
 apart = abs(bits_of["mixed_float16"] - bits_of["float32"])
 vh.expect("the losses differ by, bits per dimension", apart, at_most=0.02, everywhere=True)
 done = int(model.optimizer.inner_optimizer.iterations)
-print(f"steps that were taken: {done} of 13; the loss is now scaled by {float(model.optimizer.dynamic_scale):.0f}")
-vh.expect("steps left out at the start", 13 - done, at_least=1, at_most=12, everywhere=True)
+print(f"steps that were taken: {done} of 18; the loss is now scaled by {float(model.optimizer.dynamic_scale):.0f}")
+vh.expect("steps left out at the start", 18 - done, at_least=1, at_most=16, everywhere=True)
 
 # %% [markdown]
-# **What you see.** The same loss, up to rounding, and no time saved: this machine has no GPU. And something that may surprise you: not all steps were taken. The scale begins at 32,768. Our loss is a sum over 3,072 numbers, its gradients are large, and scaled they are beyond the end of `float16`. Then the optimizer leaves the step out and halves the scale, until the gradients fit. It costs a few steps, once.
+# **What you see.** The same loss, up to rounding, and no time saved: this machine has no GPU. And something that may surprise you: not all steps were taken. The scale begins at 32,768. Our loss is a sum over 3,072 numbers, its gradients are large, and scaled they are beyond the end of `float16`. Then the optimizer leaves the step out and halves the scale, until the gradients fit. It costs several steps, once.
 #
 # ### Several devices
 #
@@ -475,7 +476,7 @@ def device_share(losses, global_batch):
 vh.check.device_share(device_share)
 
 # %% [markdown]
-# **Target:** a batch of five losses, 1, 2, 3, 4, 5, on two devices: `device_share(np.array([1.0, 2.0, 3.0]), 5)` is 1.2, and `device_share(np.array([4.0, 5.0]), 5)` is 1.8. Together 3.0, the mean. A `vh.VAE` takes care of it, as long as it is built and compiled inside `strategy.scope()`. The rest of the program stays the same.
+# **Target:** a batch of five losses, 1, 2, 3, 4, 5, on two devices: `device_share(np.array([1.0, 2.0, 3.0]), 5)` is 1.2, and `device_share(np.array([4.0, 5.0]), 5)` is 1.8. Together 3.0, the mean. A `vh.VAE` takes care of it, as long as it is built and compiled inside `strategy.scope()`. (One difference: in a ragged batch it lets each *device* count the same.) The rest of the program stays the same.
 #
 # This computer has one CPU. For a test, TensorFlow can treat it as *two* devices, but one must say so before TensorFlow starts. So we write a small program, and run it beside the notebook. The program trains in one of two ways, which its first argument chooses: `devices`, on one device and then on two; or `workers`, which comes next.
 
@@ -523,6 +524,9 @@ def run_one(way, environment):
 
 def run(*jobs):
     """Run the program for each (way, environment), all at once; return what each reports."""
+    if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 10):
+        print("left out: older versions of Keras than 3.10 report a wrong loss for several devices")
+        return []
     with ThreadPoolExecutor(len(jobs)) as pool:
         ends = list(pool.map(run_one, *zip(*jobs)))
     if any(code != 0 for code, _, _ in ends):
@@ -532,12 +536,13 @@ def run(*jobs):
 
 # %%
 started = time.perf_counter()
-(losses,) = run(("devices", {}))
-print(f"{time.perf_counter() - started:.0f} s, most of it to start TensorFlow")
-for devices, values in losses.items():
-    print(f"{devices} device(s): loss after each epoch", np.round(values, 2))
-one, two = (np.array(losses[devices]) for devices in ("1", "2"))
-vh.expect("largest difference, share of the loss", np.abs(one - two).max() / one[-1], at_most=1e-3, everywhere=True)
+for losses in run(("devices", {})):
+    print(f"{time.perf_counter() - started:.0f} s, most of it to start TensorFlow")
+    for devices, values in losses.items():
+        print(f"{devices} device(s): loss after each epoch", np.round(values, 2))
+    one, two = (np.array(losses[devices]) for devices in ("1", "2"))
+    apart = np.abs(one - two).max() / one[-1]
+    vh.expect("largest difference, as a share of the loss", apart, at_most=1e-3, everywhere=True)
 
 # %% [markdown]
 # **What you see.** One device and two give the same losses. The two devices share one processor here, so nothing is faster. What the test shows is that the *program* is right, and it is the same program that runs on a computer with several GPUs. (The likelihood is the Bernoulli one, to keep the program short. Batches of 32 mean 32 on all devices together.)
@@ -559,13 +564,14 @@ def environments():
 
 started = time.perf_counter()
 reports = run(*(("workers", environment) for environment in environments()))
-print(f"{time.perf_counter() - started:.0f} s")
 for number, report in enumerate(reports):
     print(f"worker {number}: loss after each epoch", np.round(report["2"], 2))
-workers = np.array([report["2"] for report in reports])
-vh.expect("difference between the two workers", np.ptp(workers, axis=0).max(), at_most=0, everywhere=True)
-noise = np.abs(workers[0] - one).max() / one[-1]
-vh.expect("difference from one device, share of the loss", noise, at_most=0.02, everywhere=True)
+if reports:
+    print(f"{time.perf_counter() - started:.0f} s")
+    first, second = (np.array(report["2"]) for report in reports)
+    vh.expect("difference between the two workers", np.abs(first - second).max(), at_most=0, everywhere=True)
+    apart = np.abs(first - one).max() / one[-1]
+    vh.expect("difference from one device, as a share of the loss", apart, at_most=0.02, everywhere=True)
 
 # %% [markdown]
 # **What you see.** Both workers report the same losses, and (within the noise of the draws) those of one device: together they train one model. If a worker cannot be reached, the other one waits; so a program that starts workers needs a limit of time, as ours has.
@@ -586,7 +592,7 @@ for name, here, gpu in rows:
     print(f"{name:32s}{here:42s}{gpu}")
 
 # %% [markdown]
-# **What you see.** On a computer without a GPU, only the shortcuts buy anything: the other four are for other machines. What can be tested here is that they are *right*. Do this before you rent a machine by the hour.
+# **What you see.** On a computer without a GPU, the shortcuts are what pays: the other four are for other machines. What can be tested here is that they are *right*. Do this before you rent a machine by the hour.
 #
 # ## Where VAEs went next
 #

@@ -1,10 +1,11 @@
 """Train and measure the models of Burda, Grosse & Salakhutdinov (2016), table 1, one stochastic layer, on MNIST.
 
-    python notebooks/weights/train_burda.py --k 1 --epochs 400            # trains, then measures all test images
-    python notebooks/weights/train_burda.py --k 1 --epochs 400 --done 80  # goes on with a training that was stopped
-    python notebooks/weights/train_burda.py --k 1 --measure               # measures stored weights again
+    python -m benchmarks.train_burda --k 1 --epochs 400            # trains, then measures all test images
+    python -m benchmarks.train_burda --k 1 --epochs 400 --done 80  # goes on with a training that was stopped
+    python -m benchmarks.train_burda --k 1 --measure               # measures stored weights again
 
-Writes burda_k1.keras (the weights, without the optimizer) and burda_k1.json (the protocol and the figures).
+Writes burda_k1.weights.h5 (numbers only, which every version of Keras reads, without the optimizer) and burda_k1.json
+(the protocol and the figures) into vae_helpers/weights.
 
 Their protocol: each training image is binarized anew at each pass, a pixel is 1 with its grey value as the
 probability; the test images are binarized once. Encoder 784-200-200-50 and decoder 50-200-200-784, tanh; the decoder's
@@ -21,13 +22,13 @@ import os
 import time
 from pathlib import Path
 
-import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-HERE = Path(__file__).parent
+import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
+
+WEIGHTS = Path(vh.__file__).parent / "weights"
 LATENT_DIM, HIDDEN, STAGES = 50, (200, 200), 8
 FIRST_RATE = 2e-3
 PAPER = {1: -86.76, 5: -85.54}
@@ -62,7 +63,7 @@ def bound(log_w):
 def save(vae, path):
     """In one step, so that a training that is stopped leaves the last whole file."""
     part = path.with_name(f"part_{path.name}")
-    vae.save(part)
+    vae.save_weights(part)
     os.replace(part, path)
 
 
@@ -71,7 +72,9 @@ def train(k, epochs, batch, path, done=0):
     if len(images) != 60_000:
         raise SystemExit("This needs MNIST: set VAE_HELPERS_DATA, or let Keras download it, with the full profile.")
     keras.utils.set_random_seed(k + 1000 * done)
-    vae = keras.models.load_model(path) if done else new_model(images.mean(0))
+    vae = new_model(images.mean(0))
+    if done:
+        vae.load_weights(path)
     optimizer = keras.optimizers.Adam(FIRST_RATE, epsilon=1e-4)
     optimizer.build(vae.trainable_variables)
     grey = tf.constant(np.round(images * 255).astype("uint8"))
@@ -107,8 +110,9 @@ def train(k, epochs, batch, path, done=0):
 
 def measure(path, samples=5000, images=10_000, per_call=250):
     """log p(x), and the bound with one sample, of each test image: two arrays (images,)."""
-    vae = keras.models.load_model(path)
     x_test = vh.load_images("mnist", binarize="stochastic").x_test[:images]
+    vae = new_model(x_test.mean(0))
+    vae.load_weights(path)
     keras.utils.set_random_seed(0)
 
     @tf.function
@@ -131,12 +135,14 @@ def main():
     parser.add_argument(
         "--done", type=int, default=0, help="go on: passes that the weights in the file have behind them"
     )
-    parser.add_argument("--out", type=Path, help="the file of the weights (default burda_k<k>.keras beside this file)")
+    parser.add_argument(
+        "--out", type=Path, help="the file of the weights (default burda_k<k>.weights.h5 in the package)"
+    )
     parser.add_argument("--measure", action="store_true", help="do not train: measure the weights in the file")
     parser.add_argument("--images", type=int, default=10_000, help="how many test images to measure (default all)")
     arguments = parser.parse_args()
-    path = arguments.out or HERE / f"burda_k{arguments.k}.keras"
-    record = path.with_suffix(".json")
+    path = arguments.out or WEIGHTS / f"burda_k{arguments.k}.weights.h5"
+    record = path.with_name(path.name.replace(".weights.h5", ".json"))
     if arguments.measure:
         facts = json.loads(record.read_text())
     else:
@@ -149,7 +155,8 @@ def main():
             "encoder 784-200-200-50, decoder 50-200-200-784, tanh; k-sample bound (Burda et al. 2016, eq. 8); "
             "Adam, epsilon 1e-4, learning rate 0.002 * 10^(-i/7), i = 0..7, equally long in the plan of passes",
             "paper": PAPER.get(arguments.k),
-            "paper_protocol": "the same, but batches of 20, learning rate 0.001 * 10^(-i/7), and 3280 passes, 3^i of them for rate i",
+            "paper_protocol": "the same, but batches of 20, learning rate 0.001 * 10^(-i/7), and 3280 passes, "
+            "3^i of them for rate i",
             **trained,
             "resumed_at": resumed,  # there the learning rates were planned anew, and Adam began anew
         }
