@@ -62,13 +62,13 @@ data = vh.load_images("mnist", binarize="threshold")
 #
 # (Careful with papers: many write $R$ for the rate and $D$ for the distortion. Here $R$ stays the reconstruction, as in lesson 03.)
 #
-# The model can buy a lower distortion with a higher rate. Then β is the **price**: a nat of rate costs β nats of distortion. We train six models that differ in β only. Two prices you know from lesson 03: $\beta=\frac12$ (sum over pixels, *mean* over 2 latents) and $\beta=392$ (*mean* over 784 pixels and over 2 latents), both from programs on the web.
+# The model can buy a lower distortion with a higher rate. Then β is the **price**: a nat of rate costs β nats of distortion. We train six models that differ in β only. Two prices you know from lesson 03: $\beta=\frac12$ (sum over pixels, *mean* over 2 latents) and $\beta=392$ (*mean* over 784 pixels and over 2 latents), both from programs on the web. (Our models have 10 latents now; we keep the two prices as they are.)
 #
 # **Predict.** Which model will have the highest rate? Which of the six *losses* will be the smallest? And which model will have the best ELBO, $-(R+K)$?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The lower the price, the more the model buys: the highest rate is that of β = 0.1. The smallest loss is also that of β = 0.1, because it hardly counts the rate. But this loss is not minus the ELBO. The best ELBO belongs to β = 1, because minus the ELBO is what this model made small.
+# The lower the price, the more the model buys: the highest rate is that of β = 0.1. The smallest loss is also that of β = 0.1, because it hardly counts the rate. But this loss is not minus the ELBO. The best ELBO should belong to β = 1, because minus the ELBO is what this model made small.
 #
 # </details>
 
@@ -121,10 +121,10 @@ ax.legend();
 # **What you see.** Each dot is a trained model, measured on the test images. From left to right the price falls, and the model buys: more rate, less distortion. The curve is steep at first and becomes flat: the first nats of a code say most.
 #
 # - **β = 392** bought nothing. Its rate is 0, and its distortion is that of the mean image, $R_0\approx206$ in lesson 03. At this price nobody can afford a code.
-# - **β = ½** buys more than β = 1: its distortion is lower. But look at the last column of the table: its ELBO is not better, because the rate costs as much as it saves.
+# - **β = ½** buys more than β = 1: its distortion is lower. But look at the last column of the table: its ELBO is not better, because the additional rate costs about as much as it saves.
 # - The dashed line joins all pairs with the same ELBO, $R+K=$ constant, through the model with β = 1. No other model lies clearly below it: none has a clearly better ELBO. (β = ½ comes near: after so short a training, do not trust a difference of a nat.) In the same way, the dotted line belongs to β = 4: it joins all pairs with the same $R+4K$, and no other model lies below it. So each model sits where a line of slope −β just touches the curve.
 #
-# And the *own losses* in the table? The smallest belongs to β = 0.1, and it says nothing: each row is measured by another yardstick. **Losses with different β cannot be compared.** Compare rate and distortion, both, or the ELBO.
+# And the *own losses* in the table? The smallest belongs to β = 0.1, and it says nothing: each row is measured by another rule. **Losses with different β cannot be compared.** Compare rate and distortion, both, or the ELBO.
 
 # %%
 vh.expect("KL at β = 392, nats", rate[392], at_most=0.05)
@@ -140,7 +140,7 @@ vh.expect("ELBO of β = 1 minus that of β = 0.1", elbo[1] - elbo[0.1], at_least
 # %% [markdown]
 # ### Exercise 6.1 · The price of a nat
 #
-# How many nats of distortion does one more nat of rate save? Take two neighbours on the curve: the distortion that the one with the higher rate has less, divided by the rate that it has more. You get the rates and the distortions of several models, *in any order*. Return one number for each pair of neighbours, beginning with the smallest rates. (`np.argsort` gives the order that sorts a list.)
+# How many nats of distortion does one more nat of rate save? Take two neighbours on the curve, and see how much lower the distortion of the second is, and how much higher its rate. Divide the first number by the second. You get the rates and the distortions of several models, *in any order*. Return one number for each pair of neighbours, beginning with the smallest rates. (`np.argsort` gives the order that sorts a list.)
 
 # %%
 def price_of_a_nat(rate, distortion):
@@ -154,7 +154,7 @@ def price_of_a_nat(rate, distortion):
 vh.check.price_of_a_nat(price_of_a_nat)
 
 # %% [markdown]
-# **Target:** the third column below. The fourth column says what theory expects of it. Let model $a$ have the price $\beta_a$, and $b$ the lower price $\beta_b$ and the higher rate. If each is the best model for its own price, then
+# **Target:** the numbers under "nats saved per nat" below. The numbers to the right of them say what theory expects. Let model $a$ have the price $\beta_a$, and $b$ the lower price $\beta_b$ and the higher rate. If each is the best model for its own price, then
 #
 # $$R_a+\beta_aK_a\le R_b+\beta_aK_b\qquad\text{and}\qquad R_b+\beta_bK_b\le R_a+\beta_bK_a$$
 #
@@ -179,7 +179,7 @@ for a, b in pairwise(betas):
 #
 # - **β = 1**: $-(R+K)$ is the ELBO, a lower bound on $\log p(x)$ (lesson 03).
 # - **β > 1**: $-(R+\beta K)$ is smaller than the ELBO, so it is also a bound, but a looser one. It is not used *as a bound*: one wants the lower rate itself, as in the last part of this lesson.
-# - **β < 1**: $-(R+\beta K)$ is larger than the ELBO. It may be larger than $\log p(x)$: then it is no bound at all. The reconstructions become better, but the clouds are hardly held at the prior, so the new images suffer (see the next picture).
+# - **β < 1**: $-(R+\beta K)$ is larger than the ELBO. It may be larger than $\log p(x)$: then it is no bound at all. The reconstructions become better, but the clouds are held at the prior less strongly. The next picture shows what this can do to new images.
 # - β does not repair the model. It chooses *another point on the same curve*. To get a better curve, change the networks, the prior or the likelihood.
 # - Where the likelihood of a pixel is a normal distribution with a fixed variance $v$, $R$ is the squared error divided by $2v$, plus a constant. So half the variance and twice the β leave the balance as it was: a program that chooses $v$ without thinking has chosen a β.
 #
@@ -193,17 +193,17 @@ for b in (0.1, 1, 4, 392):
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** (All pictures are pixel means.) Reconstructions: the lower the price, the more they keep. With β = 4 they are soft, and in the stored run both 4s have become 9s; with β = 392 each one is the mean image. New images are another matter. With β = 0.1 many are faint or broken. A likely reason is the mismatch of lesson 05: the clouds are narrow and hardly held at the prior, so the prior often draws where no cloud lies. With β = 4 they are soft, but most look like digits. So the β with the best reconstructions is not the one with the best new images, and which pictures one likes better is not what the ELBO measures.
+# **What you see.** (All pictures are pixel means.) Reconstructions: the lower the price, the more they keep. With β = 4 they are soft, and in the stored run both 4s have become 9s; with β = 392 each one is the mean image. New images are another matter. With β = 0.1 many are faint or broken, and with β = 1 several are still broken. A likely reason is the mismatch of lesson 05: the lower the price, the less the clouds are held at the prior, so the prior often draws where no cloud lies. With β = 4 they are soft, but most look like digits. So the β with the best reconstructions is not the one with the best new images, and which pictures one likes better is not what the ELBO measures.
 #
 # ## A model that ignores its code
 #
-# At β = 392 nobody could afford a code. That was a wrong price. Now the price is right, β = 1, and we change the decoder only: four hidden layers of 128 units, with a *sigmoid* between the layers in place of the ReLU. (Before the ReLU, networks were built like this.) The sigmoid squeezes all numbers into the range from 0 to 1, with a slope of ¼ at most. So of a change in $z$, less comes through with each layer. Encoder, latents, epochs, step size and seed stay as they were.
+# At β = 392 nobody could afford a code. That was a wrong price. Now the price is right, β = 1, and we change the decoder only: four hidden layers of 128 units, with a *sigmoid* between the layers, in place of two with the ReLU. (Before the ReLU, many networks had sigmoids.) The sigmoid squeezes all numbers into the range from 0 to 1, with a slope of ¼ at most. So of a change in $z$, less comes through with each layer. Encoder, latents, epochs, step size and seed stay as they were.
 #
 # **Predict.** With the ReLU, the KL was about 18 nats. What will it be now: (a) about the same, (b) about half, (c) zero?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# (c), for as long as we train here. The text below the figure says how this happens.
+# (c), for as long as we train here. The text below the next output says how this can happen.
 #
 # </details>
 
@@ -235,9 +235,9 @@ vh.expect("active latents", vh.active_units(tried["control"], data.x_test).sum()
 #
 # 1. At the start the decoder is nearly *deaf*: its output hardly changes with $z$. So a code saves nothing yet. But its KL must be paid at once.
 # 2. The encoder does what is cheapest: it makes every cloud the prior. Now $z$ is noise.
-# 3. The decoder does what is best with noise: it becomes deaf to it, and learns the mean image.
+# 3. The decoder does what is best with noise: it stays deaf, and learns the mean image.
 #
-# Then neither can begin alone. The encoder gains nothing by speaking, because the decoder does not listen. The decoder gains nothing by listening, because the encoder does not speak. So it is not a wrong price. It is a bad beginning.
+# Then neither can easily begin alone. The encoder gains almost nothing by speaking, because the decoder does not listen. The decoder gains almost nothing by listening, because the encoder does not speak. So it is not a wrong price. It is a bad beginning.
 #
 # The first step can be checked. How much does the output of a *new* decoder change with $z$, before any training?
 
@@ -258,7 +258,7 @@ vh.expect("one layer of sigmoids / four", one / four, at_least=10, everywhere=Tr
 # %% [markdown]
 # **What you see.** Through four layers of sigmoids, a new decoder hears far less of $z$ than the others do.
 #
-# **How to diagnose it.** Not by the loss, which is finite and falls. Look at the KL of each latent and at the number of active latents (lesson 05), and compare the reconstruction with $R_0$. Three cures follow. The control for each of them is this model: same seed, same epochs, one change.
+# **How to diagnose it.** Not by the loss: as in lesson 03, nothing crashes. Look at the KL of each latent and at the number of active latents (lesson 05), and compare the reconstruction with $R_0$. Three cures follow. The *control*, the model with which we compare each of them, is this one: same seed, same number of epochs.
 #
 # ### First cure: warm-up
 #
@@ -294,7 +294,7 @@ vh.expect("KL after 100 steps, nats", kl_every_20[min(5, len(kl_every_20) - 1)],
 vh.expect("KL at the end, nats", scores["warm-up"]["kl"], at_most=0.2)
 
 # %% [markdown]
-# **What you see.** It did not help. The KL is gone after some forty steps, while the weight is still below 0.05. Why is a small weight not a small pressure? While the decoder is deaf, the KL is the only term that tells the encoder where to go. And Adam divides each step by the usual size of the gradient (lesson 03): so even a small weight makes steps of full size.
+# **What you see.** It did not help. The KL is gone after some forty steps, while the weight is still below 0.05. Why is a small weight not a small pressure? Probably for this reason: while the decoder is deaf, the KL is the only term that tells the encoder where to go. And Adam divides each step by the usual size of the gradient (lesson 03): so even a small weight makes steps of full size.
 #
 # So make the code *really* free at first: β = 0 for one epoch. Then nothing holds the codes at the prior, and they may become so large that even this decoder hears them. (Lesson 02 did this in its film.) After that, raise the weight evenly over one epoch. The number of epochs is the same in all.
 
@@ -306,7 +306,7 @@ attempt("zero, then warm-up", vh.VAE(encoder, decoder, warm_up=one_epoch), epoch
 vh.expect("KL at the end, nats", scores["zero, then warm-up"]["kl"], at_least=2)
 
 # %% [markdown]
-# **What you see.** Now the code is in use. The warm-up works, if it begins with a time that is free.
+# **What you see.** Now the code is in use. Here the warm-up worked, when it began with a time that is free. (Perhaps the free epoch alone would do, without the slow rise. We did not test this.)
 #
 # ### Second cure: free bits
 #
@@ -382,9 +382,9 @@ vh.expect("lead of the simpler decoder, nats", lead, at_least=10)
 # %% [markdown]
 # **What you see.** Left, the KL while training. Right, the KL of each latent at the end; the grey line marks the allowance of 0.5 nats. Compare each cure with the control, which stays at zero:
 #
-# - **Warm-up** alone failed here. With a free epoch before it (that curve begins after one epoch, far above the picture), it wakes two latents, which carry nearly all of its KL, and they stay in use. So a warm-up can help, and is no guarantee: watch the KL while it runs.
-# - **Free bits** keep *all* latents awake: none is pressed below 0.5 nats. Most bars stand near this line. They count as "active" because the allowance lets them, so their number proves nothing; the ELBO does.
-# - **The simpler decoder** brings by far the best ELBO, and uses all latents, without any trick in the loss. If you can change the network, try this first. (The ReLU of the first section is such a change, too: there the ELBO was about −106.)
+# - **Warm-up** alone failed here. With a free epoch before it (that curve begins after one epoch, far above the picture), it wakes two latents, which carry nearly all of its KL, and they stay in use. (The table may count a few more as active: the threshold is low, lesson 05.) So a warm-up can help, and is no guarantee: watch the KL while it runs.
+# - **Free bits** wake *all* latents, but not at once: for the first 300 steps the KL of all ten together is below 2 nats. At the end all bars reach the line, and most stand just above it. They count as "active" because the allowance lets them, so their number proves nothing; the ELBO does.
+# - **The simpler decoder** brings by far the best ELBO, and all its latents are active (the last one only a little), without any trick in the loss. If you can change the network, try this first. (The ReLU of the first section is such a change, too: there the ELBO was about −106.)
 #
 # In the pictures, the control and the warm-up give the same blur for each image; the other three do not. One seed each: with another network the order may change.
 #
@@ -394,7 +394,7 @@ vh.expect("lead of the simpler decoder, nats", lead, at_least=10)
 #
 # $$p(x\mid z)=\prod_i p(x_i\mid \text{earlier pixels},\,z)$$
 #
-# This is the chain rule of probability, so it is a proper $p(x\mid z)$, and $-(R+K)$ is still a lower bound on $\log p(x)$. (Such models are called *autoregressive*. The decoder must not see the pixel itself, nor later ones: a small test below shows that it does not. To draw an image from such a model, one goes pixel by pixel; we only measure.)
+# Every probability of many pixels can be written as such a product (the *chain rule* of probability), so this is a proper $p(x\mid z)$, and $-(R+K)$ is still a lower bound on $\log p(x)$. (Such models are called *autoregressive*. The decoder must not see the pixel itself, nor later ones: a small test below shows that it does not. To draw an image from such a model, one goes pixel by pixel; we only measure.)
 
 # %%
 def earlier_neighbours(x):
@@ -451,7 +451,7 @@ vh.expect("places from the pixel to the first such logit", first - (28 * 14 + 14
 #
 # ## Are the latents easy to read?
 #
-# Now the opposite of collapse: a high price *on purpose*. A latent is easy to read if it tells about one property of the image, and no other latent tells about the same one. This is called **disentanglement**. The paper on β-VAE (Higgins and others, 2017) proposes β > 1 for it. To measure it, we must know the properties. So the package draws images with known ones, its *factors*:
+# Now a high price *on purpose*. A latent is easy to read if it tells about one property of the image, and no other latent tells about the same one. This is called **disentanglement**. The paper on β-VAE (Higgins and others, 2017) proposes β > 1 for it. To measure it, we must know the properties. So the package draws images of a white wedge, with known properties, its *factors*:
 
 # %%
 shapes = vh.draw_shapes()
@@ -473,11 +473,11 @@ vh.plot_images(rows, shapes.factor_names);
 #
 # $$\text{gap}_k=\frac{I(z_{\text{best}};v_k)-I(z_{\text{second}};v_k)}{H(v_k)}$$
 #
-# It is 1 if one latent tells everything about the factor, and all others nothing. It is 0 if two latents tell equally much, or if none tells anything. The MIG is the mean over the factors.
+# It is 1 if one latent tells everything about the factor, and all others nothing. It is 0 if the best two latents tell equally much, or if none tells anything. The MIG is the mean over the factors.
 #
 # ### Exercise 6.4 · The mutual information gap
 #
-# You get the table of informations, one row for each latent and one column for each factor, and the entropy of each factor. Return the gap of each factor. (`np.sort(…, axis=0)` sorts each column, the largest number last.)
+# You get a table of the mutual information, one row for each latent and one column for each factor, and the entropy of each factor. Return the gap of each factor. (`np.sort(…, axis=0)` sorts each column, the largest number last.)
 
 # %%
 def mutual_information_gap(information, entropy):
@@ -491,7 +491,7 @@ def mutual_information_gap(information, entropy):
 vh.check.mutual_information_gap(mutual_information_gap)
 
 # %% [markdown]
-# **Target:** for `information = np.array([[1.0, 0.2], [0.3, 0.4], [0.1, 0.5]])` and `entropy = np.array([1.4, 1.0])` the gaps are 0.5 and 0.1. From here on the lesson uses `vh.mutual_information_gap(codes, factors)`, which counts, too.
+# **Target:** for `information = np.array([[1.0, 0.2], [0.3, 0.4], [0.1, 0.5]])` and `entropy = np.array([1.4, 1.0])` the gaps are 0.5 and 0.1. From here on the lesson uses `vh.mutual_information_gap(codes, factors)`, which also does the counting.
 #
 # We train with β = 1 and β = 4, with three seeds each; everything else is equal. As the code of an image we take its `mean`. (All 2,048 images serve for training and for measuring: there are no others.)
 #
@@ -499,7 +499,7 @@ vh.check.mutual_information_gap(mutual_information_gap)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The gaps of the positions and of the size become larger, and the reconstruction worse. The seeds do not agree: with the same β, one seed can have a gap several times as large as another. And one of the four factors pays for it. Look for it in the figures.
+# The gaps of the positions and of the size become larger, and the reconstruction worse. The seeds do not agree: with the same β, one seed can have a gap several times as large as another. And one of the four factors seems to pay for it. Look for it in the figures.
 #
 # </details>
 
@@ -564,7 +564,7 @@ for ax, beta in zip(axes, readers):
 fig.colorbar(picture, ax=axes, label="information / entropy");
 
 # %% [markdown]
-# **What you see.** First figure, left: with β = 4 the gaps of both positions and of the size are larger, on average. But look at the dots: with β = 4, one seed has two or three times the gap of another. Right: what was gained is paid in nats. The reconstruction costs nearly twice as much.
+# **What you see.** First figure, left: with β = 4 the gaps of both positions and of the size are larger, on average. But look at the dots: with β = 4, the largest gap of a position or of the size is about three times the smallest, in the stored run. Right: what was gained is paid in nats. The reconstruction costs nearly twice as much.
 #
 # Second figure: each row is a latent, each column a factor, and the number is the share of the factor's entropy that this latent tells. With β = 1 the information about each factor is spread over several latents. With β = 4, the position in $x$, the position in $y$ and the size each have a latent of their own. (This is seed 0, in the stored run the one with the largest gaps. Look at the dots above for the others.) A row with small numbers everywhere is an unused latent, or one that mixes the factors. (They are not zero: counting makes the numbers a little too large, and the means of an unused latent still differ a little.)
 #
@@ -598,7 +598,7 @@ vh.expect("angle told by the whole code, β = 1, worst seed", told[1][:, 3].min(
 vh.expect("angle told by the whole code, β = 1 minus β = 4", (told[1] - told[4]).mean(axis=0)[3], at_least=0.15)
 
 # %% [markdown]
-# **What you see.** With β = 1 the whole code tells the angle nearly as well as the positions; it is only spread over several latents. With β = 4 about half of it is *gone*, from the code and from the pictures. A likely reason: turning a small wedge changes few pixels, so the angle saves least, and goes first when the price rises. So that is what β bought here: positions and size that are easier to read. And that is what it cost: nearly twice the reconstruction, and about half of the angle. The MIG alone would not have told.
+# **What you see.** With β = 1 the whole code tells most of the angle; it is only spread over several latents. With β = 4 the ten neighbours tell only about half of it: much of the angle seems to be *gone*. A likely reason: turning a small wedge changes few pixels, so the angle saves least, and goes first when the price rises. So that is what β bought here: positions and size that are easier to read. And that is what it cost: nearly twice the reconstruction, and much of the angle. The MIG alone would not have told.
 #
 # Now look at it. One image; each row moves one latent and leaves the others. (The three latents with the highest KL, and the one with the lowest.)
 
@@ -619,11 +619,11 @@ for beta in readers:
     vh.plot_images(rows, titles, title=f"β = {beta}, seed 0: one latent moves from −2 to 2")
 
 # %% [markdown]
-# **What you see.** With β = 1 the wedge keeps its tip, but each of the three latents changes several things at once: the place, the size and the direction. With β = 4 the first row moves the shape up, the second to the right, and the third makes it smaller. But the shape is a blob without a tip: the direction is hardly there any more. In both, the last row shows an unused latent: nothing changes.
+# **What you see.** With β = 1 one sees a tip in many pictures (at the ends of the rows the shape can break), but each of the three latents changes several things at once, such as the place, the form and the direction. With β = 4 the first row moves the shape up, the second to the right, and the third makes it smaller. But the shape is a blob, mostly without a clear tip. In both, one sees no change in the last row. (With β = 1, seed 0, the printed list above still counts all six latents as active: the threshold is low.)
 #
 # ### Nothing in the prior asks for these axes
 #
-# Lesson 05 warned: turning the whole code space changes nothing in the prior. Here is what that means for the MIG. We turn all codes of the first model with β = 4 by the same random rotation $Q$, and give the decoder the turned-back code. It draws the same images, with the same probabilities.
+# Lesson 05 warned: turning the whole code space changes nothing in the prior. Here is what that means for the MIG. We turn all codes of the first model with β = 4 by the same random rotation (`turn` in the code), and give the decoder the turned-back code. It draws the same images, with the same probabilities.
 #
 # **Predict.** What happens to the MIG?
 
@@ -655,16 +655,16 @@ vh.expect("MIG after the turn / before", after / before, at_most=0.6)
 # **Then:**
 #
 # - Give the control `free_bits=2`. What do the bars of the KL look like, and is the ELBO better than with 0.5? Remember which of the two losses the model was judged by.
-# - Train `ReadingVAE(*networks(), beta=0.5)`. Its code says about twice as much. What happened to its ELBO, $-(R+K)$? Is that more than you would expect from another seed?
-# - Train the shapes with β = 2, three seeds. Is there a price between, where the angle stays and the positions can be read?
+# - Train `ReadingVAE(*networks(), beta=0.5)`. How much more does its code say? What happened to its ELBO, $-(R+K)$? Is that more than you would expect from another seed?
+# - Train the shapes with β = 2, three seeds. Is there a price in between, where the angle stays and the positions can be read?
 #
 # ## To take away
 #
 # 1. The loss is a trade: β is the price of a nat of rate, in nats of distortion. A well-trained model buys as long as a nat saves more than it costs.
-# 2. Losses with different β cannot be compared. With β > 1 the loss is a looser bound; with β < 1 it need not be one.
+# 2. Losses with different β cannot be compared. With β > 1, minus the loss is a looser bound than the ELBO; with β < 1 it need not be a bound.
 # 3. Posterior collapse can happen with the right loss: a deaf decoder, and an encoder that stops speaking. Diagnose it by the KL of each latent, the active latents and $R_0$; treat it by warm-up, free bits, or a simpler decoder, and measure each against a control.
-# 4. A small KL is no disease in itself. A decoder that can do without the code has a small KL *and* a better ELBO.
-# 5. A higher β can make latents easier to read. It costs reconstruction, it can lose a factor, and seeds differ: nothing in the prior asks for these axes.
+# 4. A small KL is no disease in itself. A decoder that can do without the code can have a small KL *and* a better ELBO.
+# 5. A higher β can make latents easier to read. It costs reconstruction, it can lose much of a factor, and seeds differ: nothing in the prior asks for these axes.
 #
 # **Where the ideas come from.** β: I. Higgins and others, *beta-VAE*, ICLR 2017, equation 4. Rate and distortion of a VAE: A. Alemi and others, *Fixing a Broken ELBO*, ICML 2018. Warm-up: S. Bowman and others, *Generating Sentences from a Continuous Space*, CoNLL 2016; C. Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016. Free bits: D. Kingma and others, *Improving Variational Inference with Inverse Autoregressive Flow*, NIPS 2016, in its appendix. Decoders that read neighbours: X. Chen and others, *Variational Lossy Autoencoder*, ICLR 2017; I. Gulrajani and others, *PixelVAE*, ICLR 2017. The mutual information gap: R. Chen and others, *Isolating Sources of Disentanglement in VAEs*, NeurIPS 2018, section 4. Axes that are not identified: F. Locatello and others, *Challenging Common Assumptions in the Unsupervised Learning of Disentangled Representations*, ICML 2019, theorem 1. Drawn shapes with known factors: L. Matthey and others, *dSprites* (2017).
 #

@@ -58,7 +58,7 @@ rng = np.random.default_rng(0)
 #
 # Lesson 04 ended a section with a warning: the Bernoulli formula on *grey* pixels is a usable loss, but no likelihood. Now we look at why, and repair it.
 #
-# A grey pixel $x$ can be any number between 0 and 1. A likelihood for it must be a **density**: a curve $p(x)\ge0$ whose area from 0 to 1 is 1. The Bernoulli formula with probability $\lambda$ gives, for every $x$ in $[0, 1]$, the value
+# We take a grey pixel $x$ as any number between 0 and 1. A likelihood for it must be a **density**: a curve $p(x)\ge0$ whose area from 0 to 1 is 1. The Bernoulli formula with probability $\lambda$ gives, for every $x$ in $[0, 1]$, the value
 #
 # $$f(x)=\lambda^x\,(1-\lambda)^{1-x}.$$
 #
@@ -66,7 +66,7 @@ rng = np.random.default_rng(0)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Less. For $\lambda=\frac12$ the curve is flat at ½, so the area is ½. For other $\lambda$ it is smaller still, and it depends on $\lambda$. So the formula is not only off by a constant: for some decoders it lacks more than for others.
+# Less. For $\lambda=\frac12$ the curve is flat at ½, so the area is ½. For other $\lambda$ it is smaller still, and it depends on $\lambda$. So the formula is not only off by a constant: for some $\lambda$ it lacks more than for others.
 #
 # </details>
 
@@ -158,7 +158,7 @@ vh.check.best_sigma(best_sigma)
 # %% [markdown]
 # **Target:** for images of zeros and means of 0.1 everywhere it is 0.01, so $\sigma=0.1$.
 #
-# A decoder that learns $\sigma$ in this way is called a **σ-VAE** (Rybkin and others, 2021). In training we use the best $\sigma^2$ of each batch. After training we fix it to the best value over the training images: a likelihood that looks at the test images to choose its $\sigma$ would not be a fair one. (One can also let the optimizer learn $\log\sigma^2$ as one more parameter; the authors describe both.)
+# A decoder that learns $\sigma$ in this way is called a **σ-VAE** (Rybkin and others, 2021). In training we use the best $\sigma^2$ of each batch. After training we fix it to the best value over 10,000 training images: a likelihood that looks at the test images to choose its $\sigma$ would not be a fair one. (One can also let the optimizer learn $\log\sigma^2$ as one more parameter; the authors describe both.)
 #
 # One thing to remember: a normal distribution does not know that pixels lie between 0 and 1. What it puts outside is lost.
 
@@ -174,7 +174,7 @@ for sigma in (1.0, 0.1):
 #
 # ## Bits per pixel
 #
-# Now we have densities. Before we compare them, one more trap. The pixels are not any number in $[0, 1]$. They are one of 256 levels. A density on such data can cheat: put a very narrow peak on a level. Most background pixels are exactly 0. Think of one that is 0 in all of 1000 images:
+# Now we have densities. Before we compare them, one more trap. The pixels are not any number in $[0, 1]$. They are one of 256 levels. A density on such data can cheat: put a very narrow peak on a level. Many pixels of our images are exactly 0. Think of one that is 0 in all of 1000 images:
 
 # %%
 corner = np.zeros(1000)
@@ -253,7 +253,7 @@ for name, nll in likelihoods.items():
     print(f"{name:22s} loss after each epoch:", *(f"{loss:.0f}" for loss in history.history["loss"]))
 
 # %% [markdown]
-# The losses are far apart, and say nothing side by side. We judge each model on the test images. Two of them we judge a second time, with another likelihood on the *same* decoder: the one trained as Bernoulli as a continuous Bernoulli, and the one trained with $\sigma=1$ with its best $\sigma$.
+# The losses are far apart, and say nothing side by side. We judge each model on the test images. Two of them we judge a second time, with another likelihood on the *same* decoder: the Bernoulli model, now as a continuous Bernoulli; and the model of $\sigma=1$, now with its best $\sigma$.
 
 # %%
 def log_best_variance(vae):
@@ -316,9 +316,9 @@ vh.expect("learned σ", np.exp(log_var_best / 2), at_least=0.09, at_most=0.14)
 # **What you see.**
 #
 # - The first row of the table has no place in the picture. Its number is no log-density, and no unit makes it one.
-# - The normal distribution with $\sigma=1$ needs **more than 8 bits**: it is worse than a model that knows nothing. Its pictures are not bad (below). But as a *likelihood* it says that pixels lie anywhere between −2 and 3.
+# - The normal distribution with $\sigma=1$ needs **more than 8 bits**: it is worse than a model that knows nothing. Its pictures are not bad (below). But as a *likelihood* it says that a pixel may lie anywhere between about −2 and 3 (two $\sigma$ beyond the ends).
 # - The best $\sigma$ is near 0.11. To exchange $\sigma$ after the training helps a lot, but not enough: the model trained with $\sigma=1$ had learned that errors are cheap. Its KL is about a tenth, so its code says less.
-# - The continuous Bernoulli needs the fewest bits, by far. About half of the pixels are black background, and its density has a steep peak at 0 there, while the normal distribution with its one $\sigma$ spends the same width on background and on cloth. To train with the Bernoulli formula and add the normalizer afterwards gives away much of it.
+# - The continuous Bernoulli needs the fewest bits, by far. A likely reason: about half of the pixels are black, and there its density can rise steeply towards 0, while the normal distribution with its one $\sigma$ spends the same width on background and on cloth. To train with the Bernoulli formula and add the normalizer afterwards gives away much of it.
 #
 # Does the best number also give the best pictures? And what is a picture: the mean of $p(x\mid z)$, or a draw from it?
 #
@@ -352,13 +352,13 @@ drawn = continuous_draw(np.tile([-3.0, 0.5, 6.0], (100_000, 1))).mean(axis=0)
 vh.expect("means of draws minus formula", np.abs(drawn - expected).max(), at_most=0.005, everywhere=True)
 
 # %% [markdown]
-# **What you see.** No draw looks like a photograph. With $\sigma=1$ it is an old television; with the best $\sigma$ it is a picture under fine grain; with the continuous Bernoulli the background is quiet, and the cloth is covered with coarse grain. (Values outside of $[0,1]$ are shown as black or white.) All three treat the pixels as independent once $z$ is known, and the fine grain is what they say about the rest. Papers and tutorials usually show the *means*. That is fine if they say so. But the likelihood in a table is that of the draws, not that of the means.
+# **What you see.** No draw looks like a photograph. With $\sigma=1$ it is an old television; with the best $\sigma$ it is a picture under weak grain; with the continuous Bernoulli the background is quiet, and the cloth is covered with strong grain. (Values outside of $[0,1]$ are shown as black or white.) All three treat the pixels as independent once $z$ is known, and the grain is what they say about the rest. Papers and tutorials usually show the *means*. That is fine if they say so. But the likelihood in a table belongs to the distribution of the draws, not to the means.
 #
-# Now look at the means only. The smoothest clothes are those of $\sigma=1$, the *worst* likelihood in the table. One possible reason stands in the table too: its KL is small, so its clouds lie close to the prior, and a $z$ from the prior is one that its decoder knows (lesson 02). This is a first sign that likelihood and pictures are two different things. The last section takes it up.
+# Now look at the means only. Those of $\sigma=1$, the *worst* likelihood in the table, are smoother than those of the best $\sigma$. One possible reason stands in the table too: its KL is small, so its clouds lie close to the prior, and a $z$ from the prior is one that its decoder knows (lesson 02). This is a first sign that likelihood and pictures are two different things. The last section takes it up.
 #
 # ## The stairs from the ELBO to log p(x)
 #
-# So far every number was an ELBO: a lower bound of $\log p(x)$. Lesson 03 showed the gap: the KL from the cloud $q$ to the true posterior. Two models with the same ELBO may differ in $\log p(x)$. Can we get nearer to it?
+# So far every number of a trained model came from its ELBO: a lower bound on $\log p(x)$. Lesson 03 showed the gap: the KL from the cloud $q$ to the true posterior. Two models with the same ELBO may differ in $\log p(x)$. Can we get nearer to it?
 #
 # Take $k$ draws $z_1,\dots,z_k$ from the cloud of $x$. Each has a **weight**, and the average of a weight is exactly $p(x)$:
 #
@@ -368,7 +368,7 @@ vh.expect("means of draws minus formula", np.abs(drawn - expected).max(), at_mos
 #
 # $$\mathcal L_k=\mathbb E\Big[\log\frac1k\sum_{i=1}^k w_i\Big],\qquad \mathrm{ELBO}=\mathcal L_1\ \le\ \mathcal L_k\ \le\ \log p(x).$$
 #
-# This is the **importance-weighted bound** (Burda and others, 2016). Jensen's inequality gives the right "≤", as for the ELBO. The more draws, the less their average varies, and the less Jensen takes away.
+# This is the **importance-weighted bound** (Burda and others, 2016). Jensen's inequality gives the last "≤", as for the ELBO. For the first one, the paper has a proof. The idea: the more draws, the less their average varies, and the less Jensen takes away.
 #
 # ### Exercise 7.4 · The bound from weights
 #
@@ -445,13 +445,13 @@ above = np.mean(draws > small_evidence)
 vh.expect("share of single draws above log p(x)", above, at_least=0.1, everywhere=True)
 
 # %% [markdown]
-# **What you see.** With $k=1$ the dots start at the ELBO. Each step goes up, and they end at $\log p(x)$ without crossing it. Four draws already close more than half of the gap. And the order matters: the average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take. The logarithm of the *average* is the last.
+# **What you see.** With $k=1$ the dots start at the ELBO. Each step goes up, and they end at $\log p(x)$, as exactly as the draws can tell. Four draws already close more than half of the gap. And the order matters: the average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take. The logarithm of the *average* of all draws would be one more dot, far to the right.
 #
 # One single estimate often lies above $\log p(x)$, by chance (the last line counts them for $k=1$). The *average* of the estimates does not.
 #
 # ### The same on MNIST
 #
-# From here on the digits are pure black and white: each pixel was drawn with its grey value as the probability (lesson 04), so the Bernoulli likelihood is a true one. We take the network of Burda and others, one layer of 50 latents, and write the weights and the training out. For $k=1$ the loss is the negative ELBO; for larger $k$ it is the same line with more draws.
+# From here on the digits are pure black and white: each pixel was drawn, once, with its grey value as the probability (lesson 04), so the Bernoulli likelihood is a true one. We take the network of Burda and others, one layer of 50 latents, and write the weights and the training out. For $k=1$ the loss is the negative ELBO; for larger $k$ it is the same line with more draws.
 
 # %%
 def log_weights(vae, x, mean, log_var, k):
@@ -533,17 +533,17 @@ vh.expect("standard error of log p(x) over 100 images", error_of_mean, at_least=
 # %% [markdown]
 # **What you see.** The ELBO is several nats below the last step: that much of what looks like a bad *model* was a bad *bound*. Each step helps less, but even the last one, from 1000 to 5000, still adds a little. So the value for 5000 draws is an estimate from below, and a report must say how many draws it used.
 #
-# Another error is much larger. Images differ: the mean over 100 images has a standard error of more than 1.5 nats. So compare two models on the *same* images, by the mean of their differences, and give the number of images with every result.
+# Another error is much larger. Images differ: the mean over 100 images has a standard error of almost 3 nats. So compare two models on the *same* images, by the mean of their differences, and give the number of images with every result.
 #
 # ## Training with the bound
 #
-# The bound can also be the loss. A model that is trained with $\mathcal L_k$ needs not give a cloud that fits everywhere. It is enough that *one* of $k$ draws is good, because the average weight is ruled by the largest.
+# The bound can also be the loss. A model that is trained with $\mathcal L_k$ need not give a cloud that fits everywhere. It is enough that *one* of $k$ draws is good, because the average weight is ruled by the largest.
 #
 # **Predict.** We train the same network with $k=5$, from the same start, for the same number of epochs. What will change: the ELBO, $\log p(x)$, the number of active latents? (Careful: for $k=5$ the loss is another bound. Do not compare the losses.)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# $\log p(x)$ rises, and more latents become active. The ELBO does not rise: the model was not trained for it. The measured values stand below the next cells.
+# $\log p(x)$ rises, and more latents become active. The ELBO does not rise: the model was not trained for it. The measured values stand below, under the next cells.
 #
 # </details>
 
@@ -593,12 +593,12 @@ vh.expect("active latents gained", results[5][2] - results[1][2], at_least=1)
 #
 # - each training image is made black and white anew at each pass, with its grey values as probabilities; the test images once;
 # - encoder 784–200–200–50 and decoder 50–200–200–784, with tanh;
-# - 3280 passes over the data, in batches of 20, Adam, with a learning rate that falls in eight steps;
+# - 3280 passes over the data, in batches of 20, Adam, with eight learning rates, each smaller than the one before;
 # - the estimate of $\log p(x)$ with 5000 draws.
 #
 # We trained these networks beforehand, by `python -m benchmarks.train_burda`, with fewer passes. The weights come with the package. A file that ends in `.weights.h5` holds numbers only, so we build the network first. (A file that ends in `.keras` holds a whole model. Keras loads it in its *safe mode*: it may name known layers, but hold no program. That is the default of `load_model`. Never turn it off for a file from a stranger.)
 #
-# **Predict.** The stored model for $k=1$ is the same network as `vae_1`, trained longer. How many nats will that bring? More or fewer than the step from $k=1$ to $k=5$?
+# **Predict.** The stored model for $k=1$ is the same network as `vae_1`, trained for more passes and by the protocol above (`vae_1` saw each training image in only one black and white version). How many nats will that bring? More or fewer than the step from $k=1$ to $k=5$?
 
 # %%
 folder = Path(vh.__file__).parent / "weights"  # they come with the package
@@ -648,9 +648,9 @@ vh.expect("k = 1: gained by longer training, nats", longer, at_least=5)
 vh.expect("… more than by five draws, nats", longer - gain.mean(), at_least=1)
 
 # %% [markdown]
-# **What you see.** The distance to the paper is the last column. Compare each row with its paper, not our two rows with each other: the lines above the table say that they had different numbers of passes. In the paper, with equal training, $k=5$ is ahead by 1.2 nats. And compare with `vae_1`, the same network after short training: longer training brought more than five draws did. So before you compare two methods, train both to the end. Our protocol differs from theirs in the number of passes, the size of the batches and the learning rates, and the program says so in its first lines. This is what a **replication** reports: the figure, the protocol, the distance.
+# **What you see.** The distance to the paper is the last column. Compare each row with the paper, not our two rows with each other: the lines above the table say that they had different numbers of passes. In the paper, with equal training, $k=5$ is ahead by 1.2 nats. And compare with `vae_1`, the same network after short training: longer training, by the protocol, brought more than five draws did. So before you compare two methods, train both to the end. Our protocol differs from theirs in the number of passes, the size of the batches and the learning rates, and the first lines of the program `benchmarks/train_burda.py` say so. This is what a **replication** reports: the figure, the protocol, the distance.
 #
-# The upright lines in the picture are our own ELBOs. Somebody who compares *their ELBO* with *the paper's estimate of* $\log p(x)$ would find a difference that no model is to blame for.
+# The horizontal bars in the picture are ± 2 standard errors. The upright lines are our own ELBOs. Somebody who compares *their ELBO* with *the paper's estimate of* $\log p(x)$ would find a difference that no model is to blame for.
 #
 # Which numbers must not be put beside this table? Thresholded digits (lessons 02 to 05): easier. Grey digits with the Bernoulli formula: no likelihood. Densities of dequantized pixels: another unit. Digits that were made black and white once, for training too: another protocol.
 #
@@ -658,11 +658,11 @@ vh.expect("… more than by five draws, nats", longer - gain.mean(), at_least=1)
 #
 # A likelihood asks: how much probability does the model give to real images? It does not ask: do the model's own images look real? For the second question, take a classifier that was trained on real digits, and look at its last hidden layer: 64 **features** of an image. Compare the cloud of the features of real images with that of the model's images.
 #
-# The **Fréchet distance** compares two clouds by their means $m$ and covariances $\Sigma$ (Heusel and others, 2017, use it with a large network; then it is called FID):
+# The **Fréchet distance** of lesson 02 compares two clouds by their means $m$ and covariances $\Sigma$ (Heusel and others, 2017, use it with a large network; then it is called FID):
 #
 # $$d^2=\lVert m_1-m_2\rVert^2+\mathrm{tr}\!\left(\Sigma_1+\Sigma_2-2\,(\Sigma_1\Sigma_2)^{1/2}\right)$$
 #
-# It is 0 if both agree. `vh.frechet_distance` computes it.
+# It is 0 if both agree. (tr adds up the diagonal; the power ½ is the matrix square root.) `vh.frechet_distance` computes it.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -697,7 +697,7 @@ vh.expect("distance of few / of all", distance_to_real(others[: n // 30]) / floo
 # %% [markdown]
 # **What you see.** Real images against other real images: the distance is not 0, and it is larger for fewer images. So compare only distances from the *same number* of images and the *same classifier*, and print this floor beside them.
 #
-# Now two strange models, after an idea of Theis, van den Oord and Bethge (2016). Both can be computed exactly.
+# Now two strange models, after an idea of Theis, van den Oord and Bethge (2016). The memory's $p(x)$ can be computed exactly, that of the mixture as well as that of the VAE.
 #
 # - **Mostly noise.** Take the stored VAE, and replace 99 % of its images by noise: each pixel a fair coin. The probability of an image is $p(x)=0.01\,p_{\text{VAE}}(x)+0.99\cdot2^{-784}$.
 # - **Memory.** Take a random training image, and turn each pixel over with probability 0.1 %. No network. $p(x)$ is the mean over all training images $t$ of $0.001^{d}\cdot0.999^{784-d}$, where $d$ counts the pixels in which $x$ and $t$ differ.
@@ -706,7 +706,7 @@ vh.expect("distance of few / of all", distance_to_real(others[: n // 30]) / floo
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Mostly noise: $p(x)$ is at least $0.01\,p_{\text{VAE}}(x)$, so $\log p(x)$ falls by at most $\log100\approx4.6$ nats, for any image. The images it draws are noise. Memory: its images are training images, so the distance is near the floor. But a test image differs from every training image in dozens of pixels, and each of them costs $\log1000\approx6.9$ nats.
+# Mostly noise: $p(x)$ is at least $0.01\,p_{\text{VAE}}(x)$, so $\log p(x)$ falls by at most $\log100\approx4.6$ nats, for any image. The images it draws are noise. Memory: its images are training images, so the distance is near the floor. But a test image typically differs from every training image in dozens of pixels, and each of them costs $\log1000\approx6.9$ nats.
 #
 # </details>
 
@@ -763,12 +763,12 @@ vh.expect("VAE minus memory, log p(x)", np.mean(log_p["VAE, stored"] - log_p["me
 vh.expect("distance, VAE / memory", distances["VAE, stored"] / distances["memory"], at_least=3)
 
 # %% [markdown]
-# **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish. It still stands to the right of the VAE of short training, which draws digits. The memory draws perfect digits and has by far the worst likelihood. So neither measure can replace the other:
+# **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish. It still stands to the right of the VAE of short training, whose images look like digits, if often broken ones. The memory draws real digits, with a wrong pixel here and there, and has by far the worst likelihood. So neither measure can replace the other:
 #
-# - The **likelihood** is an average of *logarithms over real images*. A model pays dearly for a real image that it holds for impossible, and hardly at all for drawing bad images often: in 784 dimensions, a factor of 100 in the probability is nothing.
+# - The **likelihood** is an average of *logarithms over real images*. A model pays dearly for a real image that it takes for impossible, and hardly at all for drawing bad images often: in 784 dimensions, a factor of 100 in the probability is little.
 # - The **distance of samples** looks only at what the model draws. It does not notice that a model only repeats what it has seen, and it sees nothing that the classifier does not see, nor anything beyond means and covariances.
 #
-# Which one is right depends on what you want: to compress or to find outliers, likelihood; to draw pictures, samples; for both, look at both, and at the nearest training images of the samples too.
+# Which one is right depends on what you want: to compress images, likelihood; to draw pictures, samples; for both, look at both, and at the nearest training images of the samples too.
 #
 # ## Exercise 7.5 · Change it, and explain
 #
