@@ -87,11 +87,11 @@ vh.plot_images([data.x_train[:10], ten], ["training", "test"]);
 # %% [markdown]
 # **What you see.** Above, the two photographs: a pagoda behind trees, and a dahlia. The dashed lines enclose the strips from which the test patches come. Below, patches from both parts: roofs, leaves, petals, and many smooth ones, from the sky and from the dark background. (The ten test patches are sorted, from much contrast to little.)
 #
-# Two photographs are a very small world. We use them because they need no download. The usual small set of colour images is **CIFAR-10**: 60,000 photographs of ten kinds of things, in 32 × 32 pixels. If you have a network, write `vh.load_colour_images("cifar10")` above; nothing else changes, but the training takes six times as long, so take a GPU. All figures below are stated for the patches.
+# Two photographs are a very small world. We use them because they need no download. The usual small set of colour images is **CIFAR-10**: 60,000 photographs of ten kinds of things, in 32 × 32 pixels. If you have a network, write `vh.load_colour_images("cifar10")` above; the rest runs as it is, but the training takes six times as long, so take a GPU. (The two photographs, and the PNG figure below, then have nothing to do with the images of the model.) All figures below are stated for the patches.
 #
 # ## Colour: which likelihood?
 #
-# In lessons 02 to 05, a pixel was mostly black or white, and the decoder described it as a coin. The brightness of a colour is one of 256 steps, and a coin has no word for 0.4. So we take a normal distribution for each of the 3,072 numbers. Its mean is what the decoder gives, through the sigmoid, so it lies between 0 and 1. Its standard deviation $\sigma$ says how far the numbers are from the mean: one $\sigma$ for all of them, and training finds it.
+# In lessons 02 to 05, a pixel was mostly black or white, and the decoder described it as a coin. The brightness of a colour is one of 256 steps, and a coin cannot say 0.4. So we take a normal distribution for each of the 3,072 numbers. Its mean $\hat x_i$ is what the decoder gives, through the sigmoid, so it lies between 0 and 1. Its standard deviation $\sigma$ says how far the numbers are from the mean: one $\sigma$ for all of them, and training finds it.
 #
 # $$-\log p(x\mid z)=\sum_{i=1}^{3072}\left[\frac{(x_i-\hat x_i)^2}{2\sigma^2}+\frac12\log(2\pi\sigma^2)\right]$$
 #
@@ -120,7 +120,7 @@ class LearnedSigma(layers.Layer):
 
 
 # %% [markdown]
-# Now the first model: the convolutions of lesson 04, one more of them, and 64 latents. At the beginning the decoder knows nothing, so $\sigma$ is large, errors are cheap, and the KL is the larger part of the loss: the model could learn to say nothing at all (the *posterior collapse* of lesson 03). The option `warm_up=200` prevents it: the weight of the KL rises evenly from 0 to 1 in the first 200 training steps. After that, and in every evaluation, the loss is the one you know.
+# Now the first model: the convolutions of lesson 04, one more of them, and 64 latents. At the beginning the decoder knows nothing, so $\sigma$ is large and errors are cheap. Then a nat of KL may save less than it costs, and the model could learn to say nothing at all (the *posterior collapse* of lesson 03). The option `warm_up=200` is a remedy: the weight of the KL rises evenly from 0 to 1 in the first 200 training steps. After that, and in every evaluation, the loss is the one you know.
 
 # %%
 def conv_vae():
@@ -166,7 +166,7 @@ vh.expect("σ, divided by that root", vae.nll.sigma() / error, at_least=0.9, at_
 # 2. Go back to the scale of the photograph. There a number has 256 steps. One step is 1/256 of the range from 0 to 1, so the probability of a step is the density divided by 256. Minus the logarithm grows by $\log 256$, for each dimension.
 # 3. Change the unit: one bit is $\log 2\approx0.69$ nats.
 #
-# (Step 2 is exact if one adds noise of the width of a step, *dequantization*. Here $\sigma$ is many steps wide, and the difference is small.)
+# (Step 2 takes the density as constant within a step. Here $\sigma$ is more than 20 steps wide, and the error is small. If one adds noise of the width of a step to the images, *dequantization*, the result is an upper bound for certain.)
 #
 # ### Exercise 9.1 · Bits per dimension
 #
@@ -197,7 +197,7 @@ def bits(loss):
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The PNG, clearly. Our VAE has to describe each patch by 64 numbers and a distribution around a blurred mean. All that the mean does not say is noise of the width σ to it, and noise is expensive. PNG predicts each pixel from its neighbours, which is a far better guess. VAEs that need fewer bits than PNG have many layers of latents: see the last section. (The ELBO is a bound, so the figure of a VAE is an upper limit.)
+# The PNG, clearly. Our VAE has to describe each patch by 64 numbers and a distribution around a blurred mean. All that the mean does not say is noise of the width σ to it, and noise is expensive. PNG predicts each pixel from its neighbours, which is a better guess. The last section names VAEs that need fewer bits than PNG: they have many layers of latents. (The ELBO is a bound, so the figure of a VAE is an upper limit.)
 #
 # </details>
 
@@ -241,7 +241,7 @@ vh.expect("differences of neighbours: reconstructions / images", ratio, at_most=
 #
 # $$y=x+f(x)$$
 #
-# The "$x+$" is called a *shortcut*. Where $f$ gives 0, the block passes $x$ on. And the derivative of $y$ is that of $f$ *plus 1*: through the shortcut, gradients reach the first layer without being multiplied by anything on the way.
+# The "$x+$" is called a *shortcut*. Where $f$ gives 0, the block passes $x$ on. And the derivative of $y$ is that of $f$ *plus 1*: through the shortcuts, gradients pass any number of blocks without being multiplied by anything on the way.
 
 # %%
 def residual_block(x, filters):
@@ -258,7 +258,7 @@ vh.expect("a new block changes its input by", np.abs(block(noise) - noise).max()
 print("parameters of a block:", block.count_params(), "=", 2 * (3 * 3 * 32 + 1) * 32)
 
 # %% [markdown]
-# Two things about the start. `he_normal` draws the kernels so wide that the size of the numbers stays the same through a convolution and a ReLU (He and others, 2015). The second convolution starts at *zero*: so at the beginning each block does nothing, and a network of a hundred blocks behaves like a network of none. Training then lets the blocks in, one by one.
+# Two things about the start. `he_normal` draws the kernels so wide that the size of the numbers stays the same through a convolution and a ReLU (He and others, 2015). The second convolution starts at *zero*: so at the beginning each block does nothing, and a network of a hundred blocks behaves like a network of none. Training then decides what each block adds.
 #
 # `vh.residual_encoder` and `vh.residual_decoder` stack such blocks: each stage halves (or doubles) the sides and has `blocks` residual blocks. The option `shortcut=False` leaves the "$x+$" out, and nothing else: the same depth, the same parameters. (There, both convolutions start with `he_normal`: a plain network that starts at zero would stay at zero.)
 #
@@ -266,7 +266,7 @@ print("parameters of a block:", block.count_params(), "=", 2 * (3 * 3 * 32 + 1) 
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The plain deep network is the worst, by far: worse than the shallow one, although it has three times its parameters. With shortcuts the deep network is at least as good as the shallow one, after the same number of steps.
+# The plain deep network is the worst: worse than the shallow one, although it has three times its parameters. With shortcuts the deep network is at least as good as the shallow one, after the same number of steps.
 #
 # </details>
 
@@ -313,9 +313,9 @@ vh.expect("test bits, deep plain minus shallow", plain - shallow, at_least=0.05)
 vh.expect("test bits, shallow minus deep with shortcuts", shallow - deep, at_least=-0.1)
 
 # %% [markdown]
-# **What you see.** The lines show reconstruction plus KL, averaged over each epoch. In the first epoch all three are near each other. Then the deep network with shortcuts goes ahead of the shallow one. The same network without them, with the same parameters, hardly improves any more, and ends behind both. What differs is "$x+$", and the start at zero that it allows. (One seed, and a short training; what a long one would give was not measured here.)
+# **What you see.** The lines show reconstruction plus KL, averaged over each epoch. In the first epoch the deep network with shortcuts is no better than the others. From the second on it is ahead of the shallow one. The same network without shortcuts, with the same parameters, then improves little, and ends behind both. What differs is "$x+$", and the start at zero that it allows. (One seed, and a short training: 128 steps, less than the warm-up, and all three are still far from the 6.5 bits of our first model. A deep network also takes about four times as long for each step as the shallow one, whose encoder has no ReLU between its convolutions. What a long training would give was not measured here.)
 #
-# **Why not batch normalization?** Most residual networks that *classify* have batch normalization in every block. Lesson 04 measured its price in a VAE: the code of an image then moves with its neighbours in the batch. In a deep network this happens in every block. So many deep VAEs do without it, and use the trick above instead, a small or zero start of each block (Child, 2021). It is no law: NVAE (Vahdat and Kautz, 2020) has batch normalization, and describes what it took to make it work.
+# **Why not batch normalization?** Most residual networks that *classify* have batch normalization in every block. Lesson 04 measured its price in a VAE: the code of an image then moves with its neighbours in the batch. In a deep network this happens in every block. So some deep VAEs do without it, and use the trick above instead, a small or zero start of each block (Child, 2021). It is no law: NVAE (Vahdat and Kautz, 2020) has batch normalization, and describes what it took to make it work.
 #
 # One layer shows the effect. The same patch, in two batches of 16:
 
@@ -346,7 +346,7 @@ vh.expect("moved by the neighbours, without", alone, at_most=1e-5, everywhere=Tr
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The convolutions between wide layers have 64 times as many weights, and 64 times the work. But the first and the last convolution only grow by 8, and so do the Dense layers, which hold most of the parameters of the narrow network. So the whole grows by less than 64. The time grows by less than the work as long as the narrow network does not keep the processor busy. So measure.
+# The convolutions between wide layers have 64 times as many weights, and 64 times the work. But the first and the last convolution only grow by 8, and so do the Dense layers. These hold most of the parameters of the narrow network: three times 64 · 4,096 weights, because its last map has 8 · 8 · 64 = 4,096 numbers. So the whole grows by less than 64. The time grows by less than the work as long as the narrow network does not keep the processor busy. So measure.
 #
 # </details>
 
@@ -397,7 +397,7 @@ for filters in (16, 64):
 vh.expect("bits bought by four times the filters", width_bits[16] - width_bits[64], at_least=-0.1)
 
 # %% [markdown]
-# **What you see.** From 64 to 512 filters, parameters and seconds grow many times over. From 16 to 64, the wider network takes several times as long, and in the same number of steps it gains hardly anything. Whether 512 filters are worth their price on this data was not measured here: it is a question for a GPU.
+# **What you see.** From 64 to 512 filters, parameters and seconds grow many times over. From 16 to 64, the wider network takes several times as long, and in the same number of steps it gains hardly anything. But after so few steps both are still near 8 bits, those of a model that knows nothing, so this does not show what width buys in a long training. Whether 512 filters are worth their price on this data was not measured here: it is a question for a GPU.
 #
 # ## Faster
 #
@@ -453,7 +453,7 @@ print(f"steps that were taken: {done} of 18; the loss is now scaled by {float(mo
 vh.expect("steps left out at the start", 18 - done, at_least=1, at_most=16, everywhere=True)
 
 # %% [markdown]
-# **What you see.** The same loss, up to rounding, and no time saved: this machine has no GPU. And something that may surprise you: not all steps were taken. The scale begins at 32,768. Our loss is a sum over 3,072 numbers, its gradients are large, and scaled they are beyond the end of `float16`. Then the optimizer leaves the step out and halves the scale, until the gradients fit. It costs several steps, once.
+# **What you see.** The same loss, up to rounding, and no time saved: this machine has no GPU. And something that may surprise you: not all steps were taken. The scale begins at 32,768. Our loss is a sum over 3,072 numbers, its gradients are large, and scaled they are beyond the end of `float16`. Then the optimizer leaves the step out and halves the scale, until the gradients fit. It costs several steps at the start. (After 2,000 good steps it tries twice the scale again.)
 #
 # ### Several devices
 #
@@ -478,7 +478,7 @@ vh.check.device_share(device_share)
 # %% [markdown]
 # **Target:** a batch of five losses, 1, 2, 3, 4, 5, on two devices: `device_share(np.array([1.0, 2.0, 3.0]), 5)` is 1.2, and `device_share(np.array([4.0, 5.0]), 5)` is 1.8. Together 3.0, the mean. A `vh.VAE` takes care of it, as long as it is built and compiled inside `strategy.scope()`. (One difference: in a ragged batch it lets each *device* count the same.) The rest of the program stays the same.
 #
-# This computer has one CPU. For a test, TensorFlow can treat it as *two* devices, but one must say so before TensorFlow starts. So we write a small program, and run it beside the notebook. The program trains in one of two ways, which its first argument chooses: `devices`, on one device and then on two; or `workers`, which comes next.
+# TensorFlow takes all cores of a computer as one CPU. For a test, TensorFlow can treat it as *two* devices, but one must say so before TensorFlow starts. So we write a small program, and run it beside the notebook. The program trains in one of two ways, which its first argument chooses: `devices`, on one device and then on two; or `workers`, which comes next.
 
 # %%
 program = """
@@ -545,7 +545,7 @@ for losses in run(("devices", {})):
     vh.expect("largest difference, as a share of the loss", apart, at_most=1e-3, everywhere=True)
 
 # %% [markdown]
-# **What you see.** One device and two give the same losses. The two devices share one processor here, so nothing is faster. What the test shows is that the *program* is right, and it is the same program that runs on a computer with several GPUs. (The likelihood is the Bernoulli one, to keep the program short. Batches of 32 mean 32 on all devices together.)
+# **What you see.** One device and two give the same losses. The two devices share one processor here, so nothing is faster. What the test shows is that the *program* is right, and it is the same program that runs on a computer with several GPUs. (The loss has the Bernoulli formula of lesson 02, to keep the program short; for colours it is no likelihood. Batches of 32 mean 32 on all devices together.)
 #
 # ### Several computers
 #
@@ -574,7 +574,7 @@ if reports:
     vh.expect("difference from one device, as a share of the loss", apart, at_most=0.02, everywhere=True)
 
 # %% [markdown]
-# **What you see.** Both workers report the same losses, and (within the noise of the draws) those of one device: together they train one model. If a worker cannot be reached, the other one waits; so a program that starts workers needs a limit of time, as ours has.
+# **What you see.** Both workers report the same losses, and here, up to rounding, those of one device: together they train one model. If a worker cannot be reached, the other one waits; so a program that starts workers needs a limit of time, as ours has.
 #
 # ### What each step buys, and where
 
@@ -592,7 +592,7 @@ for name, here, gpu in rows:
     print(f"{name:32s}{here:42s}{gpu}")
 
 # %% [markdown]
-# **What you see.** On a computer without a GPU, the shortcuts are what pays: the other four are for other machines. What can be tested here is that they are *right*. Do this before you rent a machine by the hour.
+# **What you see.** On a computer without a GPU, only the shortcuts pay: the other four are for other machines. What can be tested here is that half precision and several devices are *right*. Do this before you rent a machine by the hour.
 #
 # ## Where VAEs went next
 #
@@ -668,7 +668,7 @@ vh.expect("error of 16 colours, root mean square", far[1], at_most=0.06, everywh
 vh.expect("error of 256 squares, root mean square", far[4], at_most=0.09, everywhere=True)
 
 # %% [markdown]
-# **What you see.** With 16 colours, all edges are there, and the sky shows bands. With 256 squares and an eighth of the bits, one recognizes everything, but edges look like stairs, and fine ornaments are lost. A **VQ-VAE** does this not with pixels, but with what a convolutional encoder makes of them: its decoder smooths the stairs. A picture becomes a small table of whole numbers.
+# **What you see.** With 16 colours, the edges are there, but the sky becomes flat, and dark red turns brown. With 256 squares and an eighth of the bits, one still recognizes the roofs and the windows, but edges look like stairs, and fine ornaments are lost. A **VQ-VAE** does this not with pixels, but with what a convolutional encoder makes of them, and its decoder is trained to make a good image of the entries. A picture becomes a small table of whole numbers.
 #
 # One problem: the nearest entry is a *choice*, and a choice has no derivative. The **straight-through estimator** acts, for the gradient, as if the choice were not there. In two lines:
 
@@ -687,13 +687,13 @@ away = float(tf.reduce_max(tf.abs(tape.gradient(loss_straight, z) - expected)))
 vh.expect("straight-through gradient minus that at the entry", away, at_most=1e-6, everywhere=True)
 
 # %% [markdown]
-# **What you see.** Both lines pass on the same entry. But through the choice there is no gradient at all (`None`). Straight through, the encoder gets the gradient that belongs to the entry, as if it had given the entry itself. This is not the true gradient of anything; it points the right way as long as $z_e$ and $e_k$ are near each other.
+# **What you see.** Both lines pass on the same entry. But through the choice there is no gradient at all (`None`). Straight through, the encoder gets the gradient that belongs to the entry, as if it had given the entry itself. This is not the true gradient of the loss. The hope is that it points the right way as long as $z_e$ and $e_k$ are near each other.
 #
-# The loss of the VQ-VAE (van den Oord, Vinyals and Kavukcuoglu, 2017, equation 3) has three terms. With $\mathrm{sg}$ for "stop gradient":
+# The loss of the VQ-VAE (van den Oord, Vinyals and Kavukcuoglu, 2017, equation 3) has three terms. With $\mathrm{sg}$ for "stop gradient" (`tf.stop_gradient` above: the value stays, the derivative counts as 0):
 #
 # $$-\log p(x\mid z_q(x))+\lVert \mathrm{sg}[z_e(x)]-e\rVert^2+\beta\,\lVert z_e(x)-\mathrm{sg}[e]\rVert^2$$
 #
-# The second moves the entries to the encoder's outputs, as k-means does. The third keeps the outputs near the entries. Where is the KL? Its posterior is one entry with certainty, its prior in training is uniform: then the KL is $\log K$ for every choice, a constant. After training, a second model, autoregressive, learns which tables of indices occur; new images are drawn from it. VQ-VAE-2 (Razavi and others, 2019) stacks two such tables; VQGAN (Esser and others, 2021) adds a discriminator and a transformer. Speech and music models use the same idea.
+# The second moves the entries to the encoder's outputs, as k-means does. The third keeps the outputs near the entries. Where is the KL? Its posterior is one entry with certainty, its prior in training is uniform: then the KL is $\log K$ for every choice, a constant. After training, a second model, *autoregressive* (it predicts each entry from those before it), learns which tables of indices occur; new images are drawn from it. VQ-VAE-2 (Razavi and others, 2019) stacks two or three such tables; VQGAN (Esser and others, 2021) adds a discriminator (lesson 02), and its second model is a *transformer*, the kind of network that language models use. Speech and music models use the same idea.
 #
 # ### 2. Many layers of latents: hierarchical VAEs
 #
@@ -709,13 +709,13 @@ vh.expect("straight-through gradient minus that at the entry", away, at_most=1e-
 #
 # - **Ladder VAE** (Sønderby and others, 2016): naive stacks collapse, and only the lowest group is used. It lets the encoder read the image from below, and then go *down* together with the decoder, combining what both say at each group. It needs warm-up of the KL and, by its authors' account, batch normalization.
 # - **NVAE** (Vahdat and Kautz, 2020): some 30 groups, residual blocks, batch normalization made to work, and $q$ written as a *change* of $p$ (its section 3.2), so that "add nothing" costs no KL. CIFAR-10: 2.91 bits per dimension.
-# - **VDVAE** (Child, 2021): 45 groups for CIFAR-10, plain residual blocks whose last convolutions start small, no batch normalization, and steps with extreme gradients are skipped. CIFAR-10: 2.87 bits per dimension, and better than autoregressive models such as PixelCNN, which had led until then.
+# - **VDVAE** (Child, 2021): 45 groups for CIFAR-10, plain residual blocks whose last convolutions start small, no batch normalization, and steps with extreme gradients are skipped. CIFAR-10: 2.87 bits per dimension, and better than PixelCNN, a well-known autoregressive model.
 #
-# (These bits are for other images than ours, so they cannot be compared with our figures. PNG needs 5.89 bits per dimension on CIFAR-10, as Hoogeboom and others report in *Integer discrete flows*, 2019.) The trick of this lesson, *learn σ*, belongs to the same family of questions: how much should a nat of KL cost against a squared error? Rybkin and others (2021) show that a learned $\sigma$ answers it without a $\beta$ to choose. A diffusion model, finally, may be read as a hierarchical VAE with very many groups, in which the *encoder* is fixed: it adds noise, step by step (Ho and others, 2020, equations 3 and 5; Kingma and others, *Variational diffusion models*, 2021).
+# (These bits are for other images than ours, so they cannot be compared with our figures. PNG needs 5.89 bits per dimension on CIFAR-10, as Hoogeboom and others report in *Integer discrete flows*, 2019.) The trick of this lesson, *learn σ*, belongs to the same family of questions: how much should a nat of KL cost against a squared error? Rybkin and others (2021) show that a learned $\sigma$ answers it without a $\beta$ to choose. A *diffusion model*, which makes images from pure noise in many small steps, may be read as a hierarchical VAE with very many groups, in which the *encoder* is fixed: it adds noise, step by step (Ho and others, 2020, equations 3 and 5; Kingma and others, *Variational diffusion models*, 2021).
 #
 # ### 3. A VAE with hardly any KL: the autoencoder in latent diffusion
 #
-# *Stable Diffusion* and its relatives, *latent diffusion models* (Rombach and others, 2022), have two parts, trained one after the other. The first is a VAE, and you know all of its parts: a residual encoder and decoder, `mean` and `log_var`, a draw, a KL. Three things differ.
+# *Stable Diffusion* and its relatives, *latent diffusion models* (Rombach and others, 2022), have two parts, trained one after the other. The first is a VAE, and you know its main parts: a residual encoder and decoder, `mean` and `log_var`, a draw, a KL. Three things differ.
 #
 # - The code keeps its *places*: it is a small image with four channels, no list. Each place describes 8 × 8 pixels.
 # - The weight β of the KL is tiny, $10^{-6}$ in the published settings. The KL only keeps the codes from growing without limit. The model is not meant to draw from $\mathcal N(0,I)$.
@@ -741,7 +741,7 @@ print("ours:               ", 32 * 32 * 3, "                64   ratio:", 32 * 3
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# 8 bits for 64 pixels: one eighth of a bit per pixel. (Write 8 in place of 4 in the next cell, too.) The squares become visible, because 256 pictures of 8 × 8 pixels are too few for all edges in all places. A larger square needs *many* more entries for the same quality, because so many different squares are possible. This is why a VQ-VAE does not quantize pixels, but features, of which several describe each place.
+# 8 bits for 64 pixels: one eighth of a bit per pixel. (In the next cell, write `quantized[8]` and `far[8]` in place of `quantized[4]` and `far[4]`.) The squares become visible, because 256 pictures of 8 × 8 pixels are too few for all edges in all places. A larger square needs *many* more entries for the same quality, because so many different squares are possible. This is why a VQ-VAE does not quantize pixels, but features, of which several describe each place.
 #
 # </details>
 #
@@ -754,9 +754,9 @@ print("ours:               ", 32 * 32 * 3, "                64   ratio:", 32 * 3
 # ## To take away
 #
 # 1. Colours need a density: normal pixels with a learned $\sigma$ make the loss a squared error with the right weight, and bits per dimension make it comparable.
-# 2. A shortcut, $y=x+f(x)$, lets a deep network train; the same network without it does worse than a shallow one.
-# 3. Twice as wide means up to four times the work, and buys far less than that. Half precision and several devices buy time only on machines made for them; test on a small machine that they are right.
-# 4. With several devices, each image counts 1 / (images of the whole batch), wherever it is.
+# 2. A shortcut, $y=x+f(x)$, lets a deep network train; here, in a short training, the same network without it did worse than a shallow one.
+# 3. Twice as wide means up to four times the work; what it buys must be measured, in a training that is long enough. Half precision and several devices buy time only on machines made for them; test on a small machine that they are right.
+# 4. With several devices, each image should count 1 / (images of the whole batch), wherever it is.
 # 5. VAEs went on as codebooks, as many layers of latents, and as the two ends of latent diffusion. The encoder, the decoder and the ELBO are the ones you know.
 #
 # **Where the ideas come from.** Residual networks: K. He, X. Zhang, S. Ren and J. Sun, *Deep residual learning for image recognition*, CVPR 2016, equation 1; ReLU before the convolution: the same authors, *Identity mappings in deep residual networks*, ECCV 2016; the start `he_normal`: the same authors, *Delving deep into rectifiers*, ICCV 2015, section 2.2; blocks that start at zero: H. Zhang, Y. Dauphin and T. Ma, *Fixup initialization*, ICLR 2019. The
