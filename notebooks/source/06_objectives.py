@@ -514,7 +514,7 @@ def train_on_shapes(beta, seed):
     model = vh.VAE(encoder, decoder, beta=beta)
     model.compile(keras.optimizers.Adam(2e-3), steps_per_execution=32)  # an epoch in one call
     model.fit(shapes.images, epochs=settings.budget, batch_size=64, verbose=0)
-    return model, model.evaluate(shapes.images, batch_size=512, verbose=0, return_dict=True)
+    return model, model.evaluate(shapes.images, batch_size=64, verbose=0, return_dict=True)
 
 
 def codes_of(model):

@@ -71,7 +71,7 @@ data = vh.load_colour_images("patches")
 # %%
 photographs = load_sample_images().images
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.3))
-for ax, photograph, name in zip(axes, photographs, data.class_names):
+for ax, photograph, name in zip(axes, photographs, ("china", "flower")):
     ax.imshow(photograph)
     for strip in vh.patches.TEST_STRIPS:
         ax.axvspan(*strip, fill=False, edgecolor="black", linewidth=3)
@@ -394,7 +394,7 @@ for filters in (16, 64):
     _, seconds = train(model, settings.budget, images=data.x_train[:4000])
     width_bits[filters] = test_bits(model)
     print(f"{filters} filters: {width_bits[filters]:.2f} bits per dimension, {seconds:.0f} s")
-vh.expect("bits bought by four times the filters", width_bits[16] - width_bits[64], at_least=-0.1)
+vh.expect("bits bought by four times the filters", width_bits[16] - width_bits[64], at_least=-0.1, at_most=0.3)
 
 # %% [markdown]
 # **What you see.** From 64 to 512 filters, parameters and seconds grow many times over. From 16 to 64, the wider network takes several times as long, and in the same number of steps it gains hardly anything. But after so few steps both are still near 8 bits, those of a model that knows nothing, so this does not show what width buys in a long training. Whether 512 filters are worth their price on this data was not measured here: it is a question for a GPU.
@@ -501,7 +501,7 @@ for strategy in strategies:
         vae = vh.VAE(vh.mlp_encoder((32, 32, 3), 8, (64,)), vh.mlp_decoder((32, 32, 3), 8, (64,)))
         vae.compile(keras.optimizers.Adam(1e-3))
     history = vae.fit(images, batch_size=32, epochs=3, verbose=0).history
-    report[strategy.num_replicas_in_sync] = history["loss"]
+    report[strategy.num_replicas_in_sync] = history["loss"]  # the number of devices; JSON makes it a string
 print(json.dumps(report), flush=True)
 """
 
@@ -514,7 +514,8 @@ np.save(folder / "images.npy", data.x_train[:256])
 def run_one(way, environment):
     """Run the program once. Returns its exit code (0: all went well), what it printed, and its errors."""
     command = [sys.executable, str(folder / "train.py"), way, str(folder / "images.npy")]
-    options = {"capture_output": True, "text": True, "timeout": 100, "env": {**os.environ, **environment}}
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1"}  # this notebook holds the memory of a GPU
+    options = {"capture_output": True, "text": True, "timeout": 100, "env": {**os.environ, **hidden, **environment}}
     try:
         done = subprocess.run(command, **options)
         return done.returncode, done.stdout, done.stderr
@@ -537,7 +538,7 @@ def run(*jobs):
 # %%
 started = time.perf_counter()
 for losses in run(("devices", {})):
-    print(f"{time.perf_counter() - started:.0f} s, most of it to start TensorFlow")
+    print(f"{time.perf_counter() - started:.0f} s, with the start of TensorFlow")
     for devices, values in losses.items():
         print(f"{devices} device(s): loss after each epoch", np.round(values, 2))
     one, two = (np.array(losses[devices]) for devices in ("1", "2"))
@@ -659,13 +660,13 @@ for side, entries in ((1, 16), (4, 256)):
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(13, 3.2))
 titles = ("photograph: 24 bits per pixel", "16 colours: 4 bits per pixel", "256 squares: ½ bit per pixel")
-for ax, picture, title in zip(axes, (photograph, quantized[1], quantized[4]), titles):
+for ax, picture, title in zip(axes, (photograph, *quantized.values()), titles):
     ax.imshow(picture[120:280, 60:300].clip(0, 1))
     ax.set_title(title)
     ax.set_axis_off()
 far = {side: np.sqrt(np.mean((picture - photograph) ** 2)) for side, picture in quantized.items()}
 vh.expect("error of 16 colours, root mean square", far[1], at_most=0.06, everywhere=True)
-vh.expect("error of 256 squares, root mean square", far[4], at_most=0.09, everywhere=True)
+vh.expect("error of 256 squares, root mean square", list(far.values())[1], at_most=0.09, everywhere=True)
 
 # %% [markdown]
 # **What you see.** With 16 colours, the edges are there, but the sky becomes flat, and dark red turns brown. With 256 squares and an eighth of the bits, one still recognizes the roofs and the windows, but edges look like stairs, and fine ornaments are lost. A **VQ-VAE** does this not with pixels, but with what a convolutional encoder makes of them, and its decoder is trained to make a good image of the entries. A picture becomes a small table of whole numbers.
@@ -741,7 +742,7 @@ print("ours:               ", 32 * 32 * 3, "                64   ratio:", 32 * 3
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# 8 bits for 64 pixels: one eighth of a bit per pixel. (In the next cell, write `quantized[8]` and `far[8]` in place of `quantized[4]` and `far[4]`.) The squares become visible, because 256 pictures of 8 × 8 pixels are too few for all edges in all places. A larger square needs *many* more entries for the same quality, because so many different squares are possible. This is why a VQ-VAE does not quantize pixels, but features, of which several describe each place.
+# 8 bits for 64 pixels: one eighth of a bit per pixel. The squares become visible, because 256 pictures of 8 × 8 pixels are too few for all edges in all places. A larger square needs *many* more entries for the same quality, because so many different squares are possible. This is why a VQ-VAE does not quantize pixels, but features, of which several describe each place.
 #
 # </details>
 #
