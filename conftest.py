@@ -10,6 +10,7 @@ os.environ["VAE_HELPERS_STRICT"] = "1"
 os.environ["MPLBACKEND"] = "agg"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """Which tests go to one worker, in order: those of a file."""
     for item in items:
