@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
+import vae_helpers as vh
 
 WEIGHTS = Path(vh.__file__).parent / "weights"
 LATENT_DIM, HIDDEN, STAGES = 50, (200, 200), 8

@@ -78,3 +78,23 @@ def run_python():
         return process
 
     return run
+
+
+@pytest.fixture
+def said(capsys):
+    """A function that runs a check of an exercise and gives what it printed, as one line."""
+
+    def run(name, function):
+        capsys.readouterr()
+        try:
+            getattr(vh.check, name)(function)
+        except KeyboardInterrupt:
+            pytest.fail("the check raised KeyboardInterrupt")  # otherwise it would end all tests
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert "Traceback" not in out
+        assert out.startswith(f"{name} · ") or "hello" in out
+        assert max(map(len, out.split("\n"))) <= 110
+        return " ".join(out.split())
+
+    return run

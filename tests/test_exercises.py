@@ -28,26 +28,6 @@ NAMES = sorted(name for name in vh.check.__all__ if getattr(vh.check, name).__mo
 PIXELS = (1, 2, 3)
 
 
-@pytest.fixture
-def said(capsys):
-    """A function that runs a check and gives what it printed, as one line."""
-
-    def run(name, function):
-        capsys.readouterr()
-        try:
-            getattr(vh.check, name)(function)
-        except KeyboardInterrupt:
-            pytest.fail("the check raised KeyboardInterrupt")  # otherwise it would end all tests
-        out, err = capsys.readouterr()
-        assert err == ""
-        assert "Traceback" not in out
-        assert out.startswith(f"{name} · ") or "hello" in out
-        assert max(map(len, out.split("\n"))) <= 110
-        return " ".join(out.split())
-
-    return run
-
-
 # Right: the plain way, one for each exercise
 
 

@@ -168,21 +168,6 @@ WRONG = {
 NAMES = sorted(WRONG)
 
 
-@pytest.fixture
-def said(capsys):
-    """A function that runs a check and gives what it printed, as one line."""
-
-    def run(name, function):
-        capsys.readouterr()
-        getattr(vh.check, name)(function)
-        out, err = capsys.readouterr()
-        assert err == "" and out.startswith(f"{name} · ") and "Traceback" not in out
-        assert max(map(len, out.split("\n"))) <= 110
-        return " ".join(out.split())
-
-    return run
-
-
 def test_every_check_of_the_lesson_is_tested():
     checks = [name for name in vh.check.__all__ if getattr(vh.check, name).__module__ == lesson_06.__name__]
     assert checks == NAMES == sorted({name for name, _ in RIGHT})

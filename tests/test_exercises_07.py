@@ -11,23 +11,6 @@ from scipy import integrate, special
 
 import vae_helpers as vh
 
-
-@pytest.fixture
-def said(capsys):
-    """A function that runs a check and gives what it printed, as one line."""
-
-    def run(name, function):
-        capsys.readouterr()
-        getattr(vh.check, name)(function)
-        out, err = capsys.readouterr()
-        assert err == "" and "Traceback" not in out and "cannot judge" not in out
-        assert out.startswith(f"{name} · ")
-        assert max(map(len, out.split("\n"))) <= 110
-        return " ".join(out.split())
-
-    return run
-
-
 # Right: first the plain way of each, then others
 
 

@@ -7,23 +7,6 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-import vae_helpers as vh
-
-
-@pytest.fixture
-def said(capsys):
-    """A function that runs a check and gives what it printed, as one line."""
-
-    def run(name, function):
-        capsys.readouterr()
-        getattr(vh.check, name)(function)
-        out, err = capsys.readouterr()
-        assert err == "" and "Traceback" not in out and out.startswith(f"{name} · ")
-        assert max(map(len, out.split("\n"))) <= 110
-        return " ".join(out.split())
-
-    return run
-
 
 def bits_per_dimension(loss, image_shape):
     return loss / math.prod(image_shape) / np.log(2) + 8

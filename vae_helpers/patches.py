@@ -46,11 +46,11 @@ def load_colour_images(name="patches"):
 
 def _find(name):
     """The uint8 arrays, the set that they are, their source, and why it is not the one asked for."""
-    stand_in, photographs = _patches, "two photographs of scikit-learn"
+    photographs = "two photographs of scikit-learn"
     if name == "patches":
-        return stand_in(), "patches", photographs, ""
+        return _patches(), "patches", photographs, ""
     if settings.profile() == "quick":
-        return stand_in(), "patches", photographs, "the quick profile takes them in place of cifar10"
+        return _patches(), "patches", photographs, "the quick profile takes them in place of cifar10"
     folder = os.environ.get("VAE_HELPERS_DATA")
     if folder:
         if not Path(folder).is_dir():
@@ -65,7 +65,7 @@ def _find(name):
         return dict(zip(images.KEYS, (part for pair in parts for part in pair))), name, "Keras", ""
     except Exception as error:  # no network, a proxy's page instead of the file, a damaged file: all mean "not here"
         reason = images.in_a_line(error)
-        return stand_in(), "patches", photographs, f"they stand in for cifar10, which Keras could not bring: {reason}"
+        return _patches(), "patches", photographs, f"they stand in for cifar10, which Keras could not bring: {reason}"
 
 
 def _check_arrays(arrays, path):
