@@ -7,7 +7,7 @@ import pytest
 
 import vae_helpers as vh
 from vae_helpers.animation import gif_duration_ms
-from vae_helpers.models import STEPS_PER_EXECUTION
+from vae_helpers.training import STEPS_PER_EXECUTION
 
 
 @pytest.fixture

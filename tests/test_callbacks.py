@@ -19,7 +19,7 @@ import tensorflow as tf
 from killed_run import build, result, train
 
 import vae_helpers as vh
-from vae_helpers import callbacks as module
+from vae_helpers import resume as module
 
 
 def start(*arguments):

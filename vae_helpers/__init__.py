@@ -32,7 +32,8 @@ from vae_helpers.evaluation import (
     mutual_information,
     mutual_information_gap,
 )
-from vae_helpers.callbacks import Frames, resumable
+from vae_helpers.callbacks import Frames
+from vae_helpers.resume import resumable
 from vae_helpers.paths import great_circle, straight_line
 from vae_helpers.plots import (
     latent_grid,

@@ -145,7 +145,7 @@ train, test = [data.x_train, one_hot(data.y_train)], [data.x_test, one_hot(data.
 def train_conditional(encoder_sees_label=True):
     keras.utils.set_random_seed(settings.seed)
     model = ConditionalVAE(*conditional_networks(encoder_sees_label))
-    faster = vh.models.STEPS_PER_EXECUTION  # several steps per call, as vh.VAE does by itself
+    faster = vh.training.STEPS_PER_EXECUTION  # several steps per call, as vh.VAE does by itself
     model.compile(keras.optimizers.Adam(2e-3), steps_per_execution=faster)
     model.fit(train, epochs=settings.epochs, batch_size=128, verbose=0)
     model.elbo = -model.evaluate(test, batch_size=500, verbose=0)
