@@ -12,6 +12,7 @@ from vae_helpers.losses import (
     gaussian_kl,
     gaussian_log_prob,
     gaussian_nll,
+    likelihood,
     squared_error,
 )
 from vae_helpers.networks import (
@@ -73,6 +74,7 @@ __all__ = [
     "kl_per_dimension",
     "latent_explorer",
     "latent_grid",
+    "likelihood",
     "load_colour_images",
     "load_images",
     "log_likelihood",

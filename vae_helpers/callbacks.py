@@ -2,6 +2,8 @@
 
 import keras
 
+from vae_helpers.watch import steps_done
+
 
 class Frames(keras.callbacks.Callback):
     """Keep one picture before training and one after each epoch, or after every so many steps, for `save_gif`.
@@ -17,14 +19,14 @@ class Frames(keras.callbacks.Callback):
         self.frames = []
 
     def _steps(self):
-        return int(self.model.optimizer.iterations) - self._first
+        return steps_done(self.model) - self._first
 
     def _keep(self):
         self._kept_at = self._steps()
         self.frames.append(self.draw(self.model))
 
     def on_train_begin(self, logs=None):
-        self._first = int(self.model.optimizer.iterations)
+        self._first = steps_done(self.model)
         self.frames = []
         self._keep()
 

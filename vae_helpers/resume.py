@@ -63,7 +63,7 @@ class _Resumable(keras.callbacks.History):
 
     def before_fit(self, model, arguments):
         """Check, restore, and put the images in the order of each epoch. Changes the arguments of `fit` in place."""
-        if model.optimizer is None:
+        if getattr(model, "optimizer", None) is None:
             return  # Keras says next that `compile` is missing
         _refuse_what_cannot_be_restored(arguments)
         strategy = getattr(model, "distribute_strategy", None)  # of TensorFlow; its variables belong in its scope
