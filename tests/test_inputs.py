@@ -64,8 +64,7 @@ def binary_images():
 
 
 @pytest.fixture(scope="module")
-def still():
-    """A VAE that does not learn, so that every use of it gives the same figures."""
+def model():
     keras.utils.set_random_seed(0)
     vae = vh.VAE(vh.mlp_encoder(SHAPE, 2, (8,)), vh.mlp_decoder(SHAPE, 2, (8,)))
     vae.compile(keras.optimizers.SGD(0.0), steps_per_execution=1)
@@ -73,8 +72,16 @@ def still():
 
 
 @pytest.fixture(scope="module")
-def expected(still, binary_images):
-    return {name: np.asarray(use(still, binary_images)) for name, use in USES.items()}
+def expected(model, binary_images):
+    return {name: np.asarray(use(model, binary_images)) for name, use in USES.items()}
+
+
+@pytest.fixture
+def still(model):
+    """A VAE that does not learn, so that every use of it gives the same figures."""
+    before = model.get_weights()
+    yield model
+    model.set_weights(before)  # numbers that are not finite spoil it
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -108,7 +115,7 @@ def test_nothing_of_a_generator_is_lost(still, binary_images):
 
 def test_a_refused_training_leaves_a_model_that_trains(make_vae, grey):
     vae = make_vae()
-    with pytest.raises(ValueError, match="channels"):
+    with pytest.raises(ValueError, match="grayscale"):
         vae.fit(tf.data.Dataset.from_tensor_slices(np.repeat(grey, 3, -1)).batch(8), verbose=0)
 
     class Fails(keras.callbacks.Callback):
@@ -147,13 +154,15 @@ def test_a_bad_pixel_in_a_late_batch_is_found(still, grey, use, source, value, p
         USES[use](still, bad)
     assert "learning rate" not in str(error.value)
     if use in ("fit", "evaluate"):
-        assert "in batch 3" in str(error.value)
+        assert re.search(
+            "in batch [123]" if source == "PyDataset" else "in batch 3", str(error.value)
+        )  # Keras shuffles
     assert ("build the model again" in str(error.value)) == (use == "fit")
 
 
 @pytest.mark.parametrize("call", ["train_on_batch", "test_on_batch", "predict_on_batch"])
 def test_a_bad_pixel_is_found_in_one_batch(still, grey, call):
-    with pytest.raises(ValueError, match="x has pixels .*255"):
+    with pytest.raises(ValueError, match=r"x has pixels .*255"):
         getattr(still, call)((255 * grey).astype("uint8"))
 
 
@@ -217,8 +226,13 @@ def test_images_that_cannot_be_used_are_refused_with_a_remedy(still, grey, use, 
         "batch": lambda vae, x: vae.train_on_batch(x),
     }
     if use == "validation":
-        if bad is None:
-            return
+        if (
+            bad is None
+            or "two inputs" in message
+            or "one input" in message
+            or (isinstance(bad, list) and len(bad) == 3)
+        ):
+            return  # no validation; (images, labels); (images, targets, weights)
         message = message.replace("x", "validation_data", 1) if message.startswith("x is") else message
         message = re.sub(r"\bx\b(?! x)", "(x|validation_data)", message)
     before = still.get_weights()
@@ -409,9 +423,9 @@ def test_what_is_no_picture_is_not_drawn(values, message, draw, tmp_path):
 def test_uint8_and_bool_are_drawn_as_what_they_mean():
     images = np.arange(32, dtype="uint8").reshape(2, 4, 4, 1) * 8
     shown = np.asarray(vh.plot_images(images).images[0].get_array())[:4, :4]
-    np.testing.assert_allclose(shown, images[0] / 255, atol=1e-6)
+    np.testing.assert_allclose(shown, images[0, ..., 0] / 255, atol=1e-6)
     shown = np.asarray(vh.plot_images(images > 99).images[0].get_array())[:4, :4]
-    np.testing.assert_allclose(shown, images[0] > 99)
+    np.testing.assert_allclose(shown, images[0, ..., 0] > 99)
 
 
 def test_what_predict_returns_and_histories_and_axes(make_vae, grey):
@@ -505,7 +519,7 @@ SIGMOIDS = {
 @pytest.mark.parametrize("end", SIGMOIDS.values(), ids=SIGMOIDS)
 def test_a_decoder_that_ends_in_a_sigmoid_is_refused_where_logits_are_read(end):
     for model, heads in ((vh.VAE, 2), (vh.Autoencoder, 1)):
-        with pytest.raises(ValueError, match="the decoder ends in .*leave that activation out"):
+        with pytest.raises(ValueError, match=r"the decoder ends in .*leave that activation out"):
             model(vh.mlp_encoder(SHAPE, 2, variational=heads == 2), decoder(end))
     vae = vh.VAE(vh.mlp_encoder(SHAPE, 2), decoder(end), nll=vh.squared_error)  # there it is the picture itself
     assert vae.sample(2).shape == (2, *SHAPE)

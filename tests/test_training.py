@@ -1,4 +1,4 @@
-"""An argument is honoured or refused: targets, weights, training mode, settings; and a model that is saved, or exported."""
+"""An argument is honoured or refused: targets, weights, training mode, settings; and a model is saved and exported."""
 
 import keras
 import numpy as np
@@ -248,7 +248,7 @@ def test_a_setting_that_is_changed_later_is_refused_with_what_to_do(make, grey):
 
 @pytest.mark.parametrize("n", [0, -1, 2.5, "3", None])
 def test_a_number_of_samples_is_a_whole_number(make_vae, n):
-    with pytest.raises(ValueError, match="n is .*a whole number, 1 or more"):
+    with pytest.raises(ValueError, match=r"n is .*a whole number, 1 or more"):
         make_vae().sample(n)
 
 

@@ -27,7 +27,7 @@ def log_likelihood(vae, x, samples=500, seed=0):
     samples = whole(samples, "samples")
     generator = keras.random.SeedGenerator(seed)
     batches = inputs.image_batches(x, vae.image_shape, "x", vae.pixels, _ROWS)
-    parts = [_log_likelihood(vae, ops.convert_to_numpy(images), samples, generator) for images in batches]
+    parts = [_log_likelihood(vae, images, samples, generator) for images in batches]
     return np.concatenate(parts)
 
 
@@ -35,6 +35,7 @@ def _log_likelihood(vae, x, samples, generator):
     if len(x) == 0:
         return np.zeros(0, "float32")
     mean, log_var = vae.encode(x)
+    x = ops.convert_to_numpy(ops.cast(x, mean.dtype))
     log_sum = np.full(len(x), -np.inf)
     per_call = max(1, _ROWS // len(x))
     for done in range(0, samples, per_call):

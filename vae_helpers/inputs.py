@@ -340,10 +340,10 @@ _BOUNDED = (
 _SHAPING = ("Reshape", "Flatten", "Permute", "Cropping2D", "ZeroPadding2D", "UpSampling2D", "Dropout", "Identity")
 
 
-def check_networks(encoder, decoder, heads, linear_end):
+def check_networks(encoder, decoder, heads, mean):
     """Raise ValueError unless an encoder with so many outputs and a decoder fit together.
 
-    linear_end: True where the decoder's output is not the picture itself, so that it must not end in a sigmoid.
+    mean: what makes a picture of the decoder's output. Where that is not the output itself, it must be any number.
     """
     for network, name in ((encoder, "encoder"), (decoder, "decoder")):
         _check_network(network, name)
@@ -364,7 +364,8 @@ def check_networks(encoder, decoder, heads, linear_end):
         raise ValueError(
             f"the encoder reads images {images} and the decoder gives {logits}: build both with one image_shape."
         )
-    if linear_end and (activation := _last_activation(decoder)) in _BOUNDED:
+    output = -3.0 * np.ones((1, *logits), "float32")
+    if (activation := _last_activation(decoder)) in _BOUNDED and np.any(ops.convert_to_numpy(mean(output)) != output):
         raise ValueError(
             f"the decoder ends in {activation}; it must give logits, any real number: leave that activation out. The "
             "model applies the sigmoid where it draws. (To train on squared error: VAE(…, nll=vh.squared_error).)"

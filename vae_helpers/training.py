@@ -4,6 +4,7 @@ import contextlib
 import math
 import numbers
 import operator
+import types
 from pathlib import Path
 
 import keras
@@ -62,7 +63,7 @@ class EncoderDecoder(keras.Model):
 
     def __init__(self, encoder, decoder, mean, pixels, **kwargs):
         super().__init__(**kwargs)
-        inputs.check_networks(encoder, decoder, self.code_heads, linear_end=mean is not None)
+        inputs.check_networks(encoder, decoder, self.code_heads, mean)
         self.encoder = encoder
         self.decoder = decoder
         self.image_shape = tuple(encoder.input_shape[1:])
@@ -167,9 +168,10 @@ class EncoderDecoder(keras.Model):
             except ValueError as problem:  # from inside of Keras it would come as an error of the graph
                 problems.append(problem)
 
-        if hasattr(x, "shape"):
-            self._check_images(x, "x")
-        outputs = super().predict(x if hasattr(x, "shape") else checked(), *args, **kwargs)
+        streams = hasattr(x, "element_spec") or isinstance(x, (types.GeneratorType, keras.utils.PyDataset))
+        if not isinstance(x, types.GeneratorType):
+            inputs.check_source(x, self.image_shape, "x", self.pixels)
+        outputs = super().predict(checked() if streams else x, *args, **kwargs)
         if problems:
             raise problems[0]
         return outputs
@@ -298,7 +300,7 @@ class EncoderDecoder(keras.Model):
 
     def _decode(self, z):
         output = at_least_float32(self.decoder(z, training=False))
-        return ops.convert_to_numpy(self._mean_of(output) if self._mean_of else output)
+        return ops.convert_to_numpy(self._mean_of(output))
 
     def _batches(self, x):
         return inputs.image_batches(x, self.image_shape, "x", self.pixels)

@@ -228,9 +228,10 @@ y_train, y_test = dequantize(clothes.x_train), dequantize(clothes.x_test)
 
 def normal(log_var):
     """A likelihood for vh.VAE: pixels with the mean sigmoid(logit) and one variance."""
-    return lambda y, logits: vh.gaussian_nll(y, ops.sigmoid(logits), log_var)
+    return vh.likelihood(mean=ops.sigmoid)(lambda y, logits: vh.gaussian_nll(y, ops.sigmoid(logits), log_var))
 
 
+@vh.likelihood(mean=ops.sigmoid)
 def normal_best_sigma(y, logits):
     mean = ops.sigmoid(logits)
     return vh.gaussian_nll(y, mean, ops.log(ops.mean(ops.square(y - mean))))  # the best σ² of this batch

@@ -95,11 +95,12 @@ vh.plot_images([data.x_train[:10], ten], ["training", "test"]);
 #
 # $$-\log p(x\mid z)=\sum_{i=1}^{3072}\left[\frac{(x_i-\hat x_i)^2}{2\sigma^2}+\frac12\log(2\pi\sigma^2)\right]$$
 #
-# The first part wants a large $\sigma$, the second a small one. Both agree where $\sigma^2$ is the mean squared error of the decoder. (The *continuous Bernoulli* distribution, `vh.continuous_bernoulli_nll`, would also fit numbers from 0 to 1. But its mean is not the sigmoid of the decoder's output, and `vae.decode`, which applies the sigmoid, would not show the mean.)
+# The first part wants a large $\sigma$, the second a small one. Both agree where $\sigma^2$ is the mean squared error of the decoder.
 #
-# A `vh.VAE` takes the likelihood as its argument `nll`: a function of images and decoder outputs. Ours has a weight of its own, so we write it as a Keras layer: a function with weights. The model finds the weight there, and trains it with the others.
+# A `vh.VAE` takes the likelihood as its argument `nll`: a function of images and decoder outputs. Ours has a weight of its own, so we write it as a Keras layer: a function with weights. The line `@vh.likelihood(…)` above it says what the mean of a pixel is; `vae.decode` draws that. The model finds the weight there, and trains it with the others.
 
 # %%
+@vh.likelihood(mean=ops.sigmoid)
 class LearnedSigma(layers.Layer):
     """-log p(x|z) for normal pixels with one σ, which is learned. Images and logits → (batch,), in nats."""
 
