@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import vae_helpers as vh
-from vae_helpers import patches, settings
+from vae_helpers import colour_images, settings
 
 SHAPE = (32, 32, 3)
 
@@ -154,7 +154,7 @@ def test_the_photographs_are_those_that_the_strips_were_chosen_for():
     from sklearn.datasets import load_sample_images
 
     assert [image.shape for image in load_sample_images().images] == [(427, 640, 3)] * 2
-    assert max(max(strip) for strip in patches.TEST_STRIPS) <= 640
+    assert max(max(strip) for strip in colour_images.TEST_STRIPS) <= 640
 
 
 # Residual networks
