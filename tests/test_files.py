@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 import vae_helpers as vh
-from vae_helpers import images
+from vae_helpers import data_files, images
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 FASHION_FILES = [
@@ -646,7 +646,7 @@ def test_a_header_that_lies_is_refused_before_memory_is_taken(folder, part, bad)
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(folder, monkeypatch, declared, method):
     """10 MB of zeros in 10 kB or so, with their true size in the file's table of contents or another."""
-    monkeypatch.setattr(images, "_LARGEST_ARRAY", 10**6)
+    monkeypatch.setattr(data_files, "_LARGEST_ARRAY", 10**6)
     zeros = npy(header("(12755, 28, 28)"), bytes(12755 * 784))
     content = with_part("x_train.npy", zeros, compress_type=method)
     assert len(content) < 100_000

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from vae_helpers import images, settings
+from vae_helpers import data_files, images, settings
 
 SIDE = 32
 TEST_STRIPS = (128, 192), (384, 448)  # columns of the photographs, which are 640 columns wide
@@ -57,14 +57,14 @@ def _find(name):
             raise ValueError(f"VAE_HELPERS_DATA names no folder: {folder!r}. Correct it, or unset it to use Keras.")
         path = Path(folder) / "cifar10.npz"
         if path.is_file():
-            arrays = images.from_folder(path)
+            arrays = data_files.from_folder(path)
             _check_arrays(arrays, path)
             return arrays, name, "the folder in VAE_HELPERS_DATA", ""
     try:
         parts = keras.datasets.cifar10.load_data()
-        return dict(zip(images.KEYS, (part for pair in parts for part in pair))), name, "Keras", ""
+        return dict(zip(data_files.KEYS, (part for pair in parts for part in pair))), name, "Keras", ""
     except Exception as error:  # no network, a proxy's page instead of the file, a damaged file: all mean "not here"
-        reason = images.in_a_line(error)
+        reason = data_files.in_a_line(error)
         return _patches(), "patches", photographs, f"they stand in for cifar10, which Keras could not bring: {reason}"
 
 

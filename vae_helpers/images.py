@@ -5,17 +5,15 @@ import hashlib
 import io
 import os
 import tempfile
-import textwrap
 import urllib.request
 import uuid
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from vae_helpers import settings
+from vae_helpers import data_files, settings
 
 SIDE = 28
 _DIGIT_NAMES = tuple("0123456789")
@@ -26,17 +24,15 @@ _CLASS_NAMES = {
     ),
     "digits": _DIGIT_NAMES,
 }  # fmt: skip
-KEYS = ("x_train", "y_train", "x_test", "y_test")
 DOWNLOAD_PATIENCE_SECONDS = 15  # how long a server may say nothing
 _LARGEST_FILE = 2**26  # bytes; twice the largest original
-_LARGEST_ARRAY = 2**28  # bytes; five times the largest original
 
 # Keras's originals, by their paths in its cache, each with its SHA-256. The names, the server and the hashes stand in
 # keras/src/datasets/mnist.py and fashion_mnist.py; Keras up to 3.15 compares no hash for Fashion-MNIST.
 _ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 _ORIGINALS = {
     "mnist": {"mnist.npz": "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"},
-    "fashion_mnist": {  # in the order of KEYS
+    "fashion_mnist": {  # in the order of data_files.KEYS
         "fashion-mnist/train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
         "fashion-mnist/train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
         "fashion-mnist/t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
@@ -111,26 +107,13 @@ def _find(name):
             raise ValueError(f"VAE_HELPERS_DATA names no folder: {folder!r}. Correct it, or unset it to use Keras.")
         path = Path(folder) / f"{name}.npz"
         if path.is_file():
-            return from_folder(path), name, "the folder in VAE_HELPERS_DATA", ""
+            return data_files.from_folder(path), name, "the folder in VAE_HELPERS_DATA", ""
     try:
         arrays, source = _from_keras(name)
         return arrays, name, source, ""
     except Exception as error:  # no network, a proxy's page instead of the file, a damaged file: all mean "not here"
-        reason = in_a_line(error)
+        reason = data_files.in_a_line(error)
         return _digits(), "digits", "scikit-learn", f"they stand in for {name}, which Keras could not bring: {reason}"
-
-
-def from_folder(path):
-    try:
-        return _read_npz(path)
-    except Exception as error:  # zipfile, zlib, struct and numpy each have their own for a damaged file
-        reason = in_a_line(error)
-        remedy = "Put Keras's original file there, or unset VAE_HELPERS_DATA to let Keras download it."
-        raise ValueError(f"{path} cannot be used: {reason}. {remedy}") from error
-
-
-def in_a_line(error):
-    return textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" …")
 
 
 def _from_keras(name):
@@ -138,8 +121,8 @@ def _from_keras(name):
     contents, sources = zip(*(_original(file, sha256) for file, sha256 in _ORIGINALS[name].items()))
     source = " and ".join(dict.fromkeys(sources))
     if name == "mnist":
-        return _read_npz(io.BytesIO(contents[0])), source
-    return dict(zip(KEYS, map(_read_idx, contents))), source
+        return data_files.read_npz(io.BytesIO(contents[0])), source
+    return dict(zip(data_files.KEYS, map(_read_idx, contents))), source
 
 
 def _original(file, sha256):
@@ -222,38 +205,7 @@ def _digits():
     x_train, x_test, y_train, y_test = train_test_split(
         images, digits.target, test_size=360, random_state=0, stratify=digits.target
     )
-    return dict(zip(KEYS, (x_train, y_train, x_test, y_test)))
-
-
-def _read_npz(file):
-    """The arrays of an .npz file, given as a path or a stream.
-
-    np.load stops where a header says that the array ends. Where a damaged header says so too early, it never comes to
-    compare the checksum (CRC-32) of that part, and gives fewer images. So each part is read to its end here; and
-    nothing is set aside for an array before its bytes are there.
-    """
-    with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        for key in KEYS:
-            if names.count(f"{key}.npy") != 1:
-                raise ValueError(f"it has {'no' if f'{key}.npy' not in names else 'more than one'} {key}")
-        return {key: _read_npy(archive, f"{key}.npy") for key in KEYS}
-
-
-def _read_npy(archive, name):
-    member = archive.getinfo(name)
-    if member.file_size > _LARGEST_ARRAY:
-        raise ValueError(f"{name} in it has {member.file_size:,} bytes; at most {_LARGEST_ARRAY:,} are read")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without a limit
-        raise ValueError(f"{name} in it is compressed in a way that numpy does not use")
-    with archive.open(member) as part:
-        content = part.read(member.file_size)  # never more, whatever it holds; at the end the checksum is compared
-    stream = io.BytesIO(content)
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"{name} in it is not in version 1.0 of the .npy format")
-    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
-    values = np.frombuffer(content, dtype, offset=stream.tell())  # refuses objects, which could run code
-    return values.reshape(shape, order="F" if by_columns else "C")
+    return dict(zip(data_files.KEYS, (x_train, y_train, x_test, y_test)))
 
 
 def _read_idx(content):
