@@ -224,6 +224,45 @@ def test_what_keras_put_into_its_other_cache_is_used(server, caches):
     assert not server.asked and not caches[0].exists()
 
 
+def on_the_screen(out):
+    """What stays to be read of what was printed: a carriage return goes back to the start of its line."""
+    lines = []
+    for line in out.split("\n"):
+        shown = ""
+        for words in line.split("\r"):
+            shown = words + shown[len(words) :]
+        lines.append(shown.rstrip())
+    return lines
+
+
+def test_a_download_shows_how_far_it_is_and_leaves_one_line(server, capsys):
+    server.answer = slow
+    vh.load_images("mnist")
+    out, err = capsys.readouterr()
+    assert re.search(r"\rmnist\.npz: asking the server +\r", out)
+    assert re.search(r"\rmnist\.npz: downloaded 0\.0 of 0\.0 MB +\r", out)
+    line, end = on_the_screen(out)
+    assert line == "mnist: 6 training and 4 test images, 28×28, 6 of 10 classes, from Keras's server" and end == ""
+    assert err == ""  # the build of the lessons stops at anything there
+
+
+def test_a_download_of_unknown_length_shows_what_is_there(server, capsys):
+    def answer(handler, content):
+        send(handler, b"")
+        write_slowly(handler.wfile, content)
+
+    server.answer = answer
+    assert vh.load_images("mnist").name == "mnist"
+    assert re.search(r"\rmnist\.npz: downloaded 0\.0 MB +\r", capsys.readouterr().out)
+
+
+def test_a_download_that_fails_leaves_one_line_too(server, capsys):
+    server.answer = has_no_such_file
+    vh.load_images("mnist")
+    line, _ = on_the_screen(capsys.readouterr().out)
+    assert line.startswith("digits: 1,437 training and 360 test images")
+
+
 NOT_THE_ORIGINAL = "bytes that are not the original"
 BAD_SERVERS = {
     stops_midway: NOT_THE_ORIGINAL,
