@@ -182,8 +182,9 @@ def _original(file, sha256):
     """The bytes of one of Keras's files, from a cache or the server, and in words where they were found.
 
     `keras.utils.get_file` is not used: it writes a download into its place bit by bit, so that a process beside it
-    reads a part, and it leaves behind a file that failed the comparison. Here nothing is written before the
-    comparison, and what is compared is what is used.
+    reads a part, and it leaves behind a file that failed the comparison. Nor is pooch: where it is killed it leaves its
+    draft behind, where no disk can be written it gives nothing, it reads a named pipe without end, its bar goes to
+    stderr, and it is no shorter. Here nothing is written before the comparison, and what is compared is what is used.
     """
     instead = ""
     for cache in caches():
@@ -232,11 +233,12 @@ def _download(url):
                     shown = time.monotonic()
     finally:
         _write_over("")
+        print(end="\r")
     return bytes(content)
 
 
 def _write_over(words):
-    print(f"\r{words:<70}\r", end="", flush=True)
+    print(f"\r{words:<70}", end="", flush=True)
 
 
 def _keep(file, content):
