@@ -283,13 +283,14 @@ def test_a_folder_is_found_as_a_shell_would_find_it(folder, monkeypatch, given):
     "given, remedy",
     [
         ("{folder}/mnist.npz", r"That is a file\. Give its folder: '{folder}'"),
-        ("file://{folder}", "without 'file://'"),
+        ("file://{folder}", "names no folder: 'file://{folder}'.*without 'file://'"),
         ("https://example.org/mnist", "a web address is not read"),
         pytest.param(
             r"C:\Users\me", "a path of Windows", marks=pytest.mark.skipif(os.name == "nt", reason="a path there")
         ),
         ("no/such", "It is looked for in '.*Write the whole path"),
         ("$NOT_SET_ANYWHERE/data", "names no folder: '.NOT_SET_ANYWHERE/data'"),
+        ("~/no/such", r"names no folder: '~/no/such', which is '.*no.such'\. Correct it"),
     ],
 )
 @pytest.mark.parametrize("load, name", [(vh.load_images, "mnist"), (vh.load_colour_images, "cifar10")])
@@ -491,6 +492,8 @@ MENDED = {
     "channels first": ({"x_train": X[:, None]}, X, r"shape \(20, 1, 28, 28\)"),
     "rows of 784 from 0 to 1": ({"x_train": X.reshape(20, 784) / 255}, X, "float64"),
     "float labels": ({"y_train": Y.astype("float32")}, X, r"y_train is float32.*whole numbers"),
+    "digits as text": ({"y_train": Y.astype(str)}, X, "y_train is <U3.*not text"),
+    "digits as bytes": ({"y_train": Y.astype("S1")}, X, "y_train is .S1.*not text"),
     "one-hot labels": ({"y_train": np.eye(10)[Y]}, X, r"y_train is float64 of shape \(20, 10\).*not one-hot"),
     "four at once": (
         {"x_train": X / 255, "y_train": np.eye(10)[Y], "x_test": X[:10] / 255, "y_test": np.arange(10.0)},

@@ -18,7 +18,8 @@ def folder():
     given = os.environ.get("VAE_HELPERS_DATA", "").strip(" \t\r\n'\"")
     if not given:
         return None
-    path = Path(os.path.expandvars(os.path.expanduser(given)))
+    expanded = os.path.expandvars(os.path.expanduser(given))
+    path = Path(expanded)
     if path.is_dir():
         return path
     if path.is_file():
@@ -31,7 +32,8 @@ def folder():
         remedy = f"It is looked for in {os.getcwd()!r}. Write the whole path, or unset it to use Keras."
     else:
         remedy = "Correct it, or unset it to use Keras."
-    raise ValueError(f"VAE_HELPERS_DATA names no folder: {str(path)!r}. {remedy}")
+    meaning = f", which is {expanded!r}" if expanded != given else ""
+    raise ValueError(f"VAE_HELPERS_DATA names no folder: {given!r}{meaning}. {remedy}")
 
 
 def what_is_there(path):
@@ -123,6 +125,8 @@ def _fault_of_labels(y, x):
     """The same for the labels of the images x."""
     count = len(x) if x.ndim else 0
     fault = f"is {y.dtype} of shape {y.shape}; it must be whole numbers from 0 to 9 of shape ({count},)"
+    if y.dtype.kind in "SU" and np.char.isdigit(y).all():
+        return f"{fault}, not text", "{}.astype(int)"
     if y.dtype.kind in "SU":
         return f"{fault}, not text: write the number of each class in place of its name", ""
     if y.dtype.kind not in "buif" or y.size == 0:
@@ -134,7 +138,7 @@ def _fault_of_labels(y, x):
     low, high = y.min(), y.max()
     if not 0 <= low <= high <= 9 or (y != np.floor(y)).any():
         return f"{fault}, and has labels from {low:g} to {high:g}", ""
-    return None if y.dtype.kind in "iu" else (fault, '{}.astype("uint8")')
+    return None if y.dtype.kind in "iu" else (fault, "{}.astype(int)")
 
 
 def _is_one_hot(y):
@@ -171,6 +175,8 @@ def _read_npy(archive, name):
         raise ValueError(f"{name} in it is not in version 1.0 of the .npy format")
     shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
     if dtype.hasobject:
-        raise ValueError(f"{name} in it holds Python objects, which could run code: numpy.array(list(…)) makes numbers")
+        key = name.removesuffix(".npy")
+        remedy = f"Make numbers of them first: {key} = np.array(list({key}))"
+        raise ValueError(f"{name} in it holds Python objects, which are not read: they could run code. {remedy}")
     values = np.frombuffer(content, dtype, offset=stream.tell())
     return values.reshape(shape, order="F" if by_columns else "C")

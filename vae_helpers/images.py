@@ -183,8 +183,8 @@ def _original(file, sha256):
 
     `keras.utils.get_file` is not used: it writes a download into its place bit by bit, so that a process beside it
     reads a part, and it leaves behind a file that failed the comparison. Nor is pooch: where it is killed it leaves its
-    draft behind, where no disk can be written it gives nothing, it reads a named pipe without end, its bar goes to
-    stderr, and it is no shorter. Here nothing is written before the comparison, and what is compared is what is used.
+    draft behind, where no disk can be written it gives nothing, it reads a named pipe without end, and its bar goes
+    to stderr. Here nothing is written before the comparison, and what is compared is what is used.
     """
     instead = ""
     for cache in caches():
