@@ -288,6 +288,7 @@ def test_a_folder_is_found_as_a_shell_would_find_it(folder, monkeypatch, given):
         pytest.param(
             r"C:\Users\me", "a path of Windows", marks=pytest.mark.skipif(os.name == "nt", reason="a path there")
         ),
+        ("x" * 5000, "names no folder"),
         ("no/such", "It is looked for in '.*Write the whole path"),
         ("$NOT_SET_ANYWHERE/data", "names no folder: '.NOT_SET_ANYWHERE/data'"),
         ("~/no/such", r"names no folder: '~/no/such', which is '.*no.such'\. Correct it"),
@@ -324,6 +325,13 @@ def test_a_folder_that_lacks_the_file_is_named_with_what_it_holds(folder, monkey
     line = capsys.readouterr().out
     assert line.count("\n") == 1 and len(line) < 700
     assert f"the folder in VAE_HELPERS_DATA, {folder}, has no mnist.npz" in line and words in line
+
+
+def test_a_folder_in_the_place_of_the_file_is_said(folder, monkeypatch, capsys):
+    (folder / "mnist.npz").mkdir()
+    keras_brings(monkeypatch, arrays())
+    vh.load_images("mnist")
+    assert f"has a {folder / 'mnist.npz'} that is no file" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_listed_is_refused(folder, monkeypatch):

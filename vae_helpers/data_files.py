@@ -20,9 +20,9 @@ def folder():
         return None
     expanded = os.path.expandvars(os.path.expanduser(given))
     path = Path(expanded)
-    if path.is_dir():
+    if os.path.isdir(path):
         return path
-    if path.is_file():
+    if os.path.isfile(path):
         remedy = f"That is a file. Give its folder: {str(path.resolve().parent)!r}."
     elif re.match(r"\w{2,}:/", given):
         remedy = "Write a path of this computer, without 'file://'; a web address is not read."
@@ -44,6 +44,8 @@ def what_is_there(path):
         raise ValueError(f"the folder in VAE_HELPERS_DATA cannot be read: {error}. Correct it, or unset it.") from error
     words = f"the folder in VAE_HELPERS_DATA, {path.parent}, has no {path.name}"
     for name in held:
+        if name == path.name:
+            return f"the folder in VAE_HELPERS_DATA has a {path} that is no file"
         if plain(name) == plain(path.name):
             return f"{words}; rename its {name} to {path.name}"
     more = f" and {len(held) - 4} more" if len(held) > 4 else ""
