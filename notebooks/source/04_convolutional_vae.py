@@ -12,8 +12,6 @@
 # You give the VAE layers that know about pixels and their neighbours, train it better than the official TensorFlow tutorial does,
 # and measure what convolutions buy on this data, and what they do not.
 #
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/04_convolutional_vae.ipynb)
-#
 # **Time:** about 7 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
 #
 # **You will be able to**
@@ -26,14 +24,11 @@
 # **You need** lessons 02 and 03 (encoder, decoder, `mean`, `log_var`, reconstruction, KL, ELBO, effective β).
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
-# the README of the course says how to install.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages

@@ -12,8 +12,6 @@
 # You walk through the latent plane of a trained VAE: what lies where, what the empty places hold,
 # how to get from one image to another, and what changes with more than two latents.
 #
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/05_latent_manifold.ipynb)
-#
 # **Time:** about 1 minute of computing on two cores (not measured yet on a Colab GPU), and 50 minutes of reading and thinking.
 #
 # **You will be able to**
@@ -27,14 +25,11 @@
 # **You need** lessons 02 to 04 (cloud, prior, KL, ELBO, decoder).
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
-# the README of the course says how to install.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages

@@ -13,8 +13,6 @@
 # You make a VAE ignore its code, and cure it in three ways.
 # And you measure whether a higher price makes the latents easier to read.
 #
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/06_objectives.ipynb)
-#
 # **Time:** about 4 minutes of computing on two cores (not measured yet on a Colab GPU), and 75 minutes of reading and thinking.
 #
 # **You will be able to**
@@ -27,14 +25,11 @@
 # **You need** lessons 02, 03 and 05 (cloud, prior, KL, ELBO, effective β, posterior collapse, active latents, mutual information).
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
-# the README of the course says how to install.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages

@@ -12,8 +12,6 @@
 # You give VAEs four jobs: draw a chosen digit in a chosen style, find the images that do not belong, fill in what is hidden, and help to learn from few labels.
 # For each job you measure how well it works, and where it fails.
 #
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/08_vaes_at_work.ipynb)
-#
 # **Time:** about 4 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
 #
 # **You will be able to**
@@ -27,13 +25,11 @@
 # One idea of lesson 07 is used, and explained again where it comes.
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
