@@ -93,7 +93,7 @@ for ax in axes:
 # With **padding** "same", zeros are put around the image, and the map has the size of the image.
 # With "valid", the kernel stays inside, and a 3 × 3 kernel loses one pixel on each side.
 # With **stride** 2, the kernel moves two pixels at a time, and the map is about half as large.
-# For "valid", a side of $n$ pixels becomes $\lfloor(n-k)/s\rfloor+1$, with kernel side $k$ and stride $s$; the brackets mean: round down.
+# For "valid", a side becomes $\lfloor(\text{side}-\text{kernel})/\text{stride}\rfloor+1$ pixels; the brackets mean: round down.
 #
 # ### Exercise 4.1 · Slide the kernel yourself
 #

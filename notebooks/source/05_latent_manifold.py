@@ -254,15 +254,16 @@ vh.plot_images(vae.decode(vh.straight_line(first, second)), title="a straight li
 # So nearly all draws lie near a *sphere*.
 # The straight line between two of them cuts through the inside of the sphere, where few draws lie.
 # The alternative is the **great circle**: turn from one direction to the other, and let the length go evenly from that of the start to that of the end.
-# With start $a$, end $b$, their lengths $\|a\|$ and $\|b\|$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
+# With start $z_A$, end $z_B$, their lengths $\|z_A\|$ and $\|z_B\|$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
 #
-# $$u(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{a}{\|a\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{b}{\|b\|},
-# \qquad z(t)=\big((1-t)\,\|a\|+t\,\|b\|\big)\,u(t)$$
+# $$\text{direction}(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{z_A}{\|z_A\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{z_B}{\|z_B\|}$$
+#
+# $$z(t)=\big((1-t)\,\|z_A\|+t\,\|z_B\|\big)\cdot\text{direction}(t)$$
 #
 # ### Exercise 5.2 · The great circle
 #
 # Write it, for `steps` values of $t$ with both ends included.
-# Find $\theta$ by the scalar product: $\cos\theta=\frac{a\cdot b}{\|a\|\,\|b\|}$.
+# Find $\theta$ by the scalar product: $\cos\theta=\frac{z_A\cdot z_B}{\|z_A\|\,\|z_B\|}$.
 # Rounding can push this cosine a little beyond 1; `np.clip` helps.
 # Take care of one case: where both directions are equal, $\theta$ is 0 or nearly 0, and the formula divides 0 by 0; there the straight line is right.
 # Opposite directions need not work.

@@ -186,14 +186,14 @@ vh.check.price_of_a_nat(price_of_a_nat)
 # %% [markdown]
 # **Target:** the numbers under "nats saved per nat" below.
 # The numbers to the right of them say what theory expects.
-# Let model $a$ have the price $\beta_a$, and $b$ the lower price $\beta_b$ and the higher rate.
+# Let model A have the price $\beta_A$, and B the lower price $\beta_B$ and the higher rate.
 # If each is the best model for its own price, then
 #
-# $$R_a+\beta_aK_a\le R_b+\beta_aK_b\qquad\text{and}\qquad R_b+\beta_bK_b\le R_a+\beta_bK_a$$
+# $$R_A+\beta_AK_A\le R_B+\beta_AK_B\qquad\text{and}\qquad R_B+\beta_BK_B\le R_A+\beta_BK_A$$
 #
-# Solve both for $R_a-R_b$, and divide by $K_b-K_a$:
+# Solve both for $R_A-R_B$, and divide by $K_B-K_A$:
 #
-# $$\beta_b\;\le\;\frac{R_a-R_b}{K_b-K_a}\;\le\;\beta_a$$
+# $$\beta_B\;\le\;\frac{R_A-R_B}{K_B-K_A}\;\le\;\beta_A$$
 #
 # So what a nat really saves must lie between the two prices.
 # A model keeps buying until the next nat saves less than it costs.
@@ -225,8 +225,9 @@ for (a, b), price in saved.items():  # with some room, because we measure on tes
 # - β does not repair the model.
 #   It chooses *another point on the same curve*.
 #   To get a better curve, change the networks, the prior or the likelihood.
-# - Where the likelihood of a pixel is a normal distribution with a fixed variance $v$, $R$ is the squared error divided by $2v$, plus a constant.
-#   So half the variance and twice the β leave the balance as it was: a program that chooses $v$ without thinking has chosen a β.
+# - Where the likelihood of a pixel is a normal distribution with a fixed variance $\sigma_x^2$, $R$ is the squared error divided by $2\sigma_x^2$,
+#   plus a constant.
+#   So half the variance and twice the β leave the balance as it was: a program that chooses $\sigma_x^2$ without thinking has chosen a β.
 #
 # **Predict.** Below are reconstructions, and new images from codes that the prior draws, for four of the models.
 # Which β has the best reconstructions?
@@ -608,13 +609,13 @@ vh.plot_images(rows, shapes.factor_names);
 # a full turn comes back to its start, and no single number can follow it without a jump.)
 #
 # **Mutual information** (lesson 05) says how many nats a latent tells about a factor.
-# If latent $j$ tells everything about factor $k$, their mutual information $I(z_j;v_k)$ is the entropy of the factor, $H(v_k)$:
+# If a latent $z_j$ tells everything about a factor $v$, their mutual information $\mathrm{MI}(z_j;v)$ is the entropy of the factor, $H(v)$:
 # the logarithm of its number of steps, because all steps are equally frequent.
 # We compute it by counting: cut the latent into 20 intervals of equal width, and count how often each interval meets each step.
 #
 # The **mutual information gap** (MIG; Chen and others, 2018) asks of each factor: how far is the latent that tells most about it ahead of the second?
 #
-# $$\text{gap}_k=\frac{I(z_{\text{best}};v_k)-I(z_{\text{second}};v_k)}{H(v_k)}$$
+# $$\text{gap}(v)=\frac{\mathrm{MI}(z_{\text{best}};v)-\mathrm{MI}(z_{\text{second}};v)}{H(v)}$$
 #
 # It is 1 if one latent tells everything about the factor, and all others nothing.
 # It is 0 if the best two latents tell equally much, or if none tells anything.

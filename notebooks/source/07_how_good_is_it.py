@@ -225,14 +225,15 @@ vh.expect("noisy: best mean log-density", max(densities["noisy"]), at_most=np.lo
 
 # %% [markdown]
 # **What you see.** On the exact values, the smaller $\sigma$, the higher the log-density, without end: a better and better number for nothing.
-# The remedy is called **dequantization**: add noise that fills the step between two levels, $y=(255\,x+u)/256$ with $u$ uniform between 0 and 1.
+# The remedy is called **dequantization**: add noise that fills the step between two levels, $\tilde x=(255\,x+u)/256$ with $u$ uniform between 0 and 1.
 # On these values a narrow peak does not pay.
 #
 # And it gives the density a meaning.
 # Let $P(x)$ be the probability of the level: the area under the density over its step, which is $\frac1{256}$ wide.
-# By Jensen's inequality (lesson 03), the average of $\log p(y)$ over the noise is at most the logarithm of the average height, so for an image of $D$ pixels
+# By Jensen's inequality (lesson 03), the average of $\log p(\tilde x)$ over the noise is at most the logarithm of the average height,
+# so for an image of $D$ pixels
 #
-# $$\mathbb E_u[\log p(y)]-D\log256\ \le\ \log P(x).$$
+# $$\mathbb E_u[\log p(\tilde x)]-D\log256\ \le\ \log P(x).$$
 #
 # So the density on dequantized pixels bounds the probability of the true image with its 256 levels,
 # and *such* numbers can be compared with each other, whatever the likelihood is.
@@ -437,14 +438,14 @@ vh.expect("means of draws minus formula", np.abs(drawn - expected).max(), at_mos
 # Two models with the same ELBO may differ in $\log p(x)$.
 # Can we get nearer to it?
 #
-# Take $k$ draws $z_1,\dots,z_k$ from the cloud of $x$.
-# Each has a **weight**, and the average of a weight is exactly $p(x)$:
+# Take a draw $z$ from the cloud of $x$.
+# It has a **weight** $w$, and the average of this weight is exactly $p(x)$:
 #
-# $$w_i=\frac{p(x\mid z_i)\,p(z_i)}{q(z_i\mid x)},\qquad \mathbb E_q[w_i]=\int q(z\mid x)\,\frac{p(x\mid z)\,p(z)}{q(z\mid x)}\,dz=p(x).$$
+# $$w=\frac{p(x\mid z)\,p(z)}{q(z\mid x)},\qquad \mathbb E_q[w]=\int q(z\mid x)\,\frac{p(x\mid z)\,p(z)}{q(z\mid x)}\,dz=p(x).$$
 #
-# So average $k$ of them first, and take the logarithm afterwards:
+# So average the weights $w_1,\dots,w_k$ of $k$ draws first, and take the logarithm afterwards:
 #
-# $$\mathcal L_k=\mathbb E\Big[\log\frac1k\sum_{i=1}^k w_i\Big],\qquad \mathrm{ELBO}=\mathcal L_1\ \le\ \mathcal L_k\ \le\ \log p(x).$$
+# $$\mathcal L_k=\mathbb E\Big[\log\tfrac1k(w_1+\dots+w_k)\Big],\qquad \mathrm{ELBO}=\mathcal L_1\ \le\ \mathcal L_k\ \le\ \log p(x).$$
 #
 # This is the **importance-weighted bound** (Burda and others, 2016).
 # Jensen's inequality gives the last "≤", as for the ELBO.
@@ -453,7 +454,7 @@ vh.expect("means of draws minus formula", np.abs(drawn - expected).max(), at_mos
 #
 # ### Exercise 7.4 · The bound from weights
 #
-# You get $\log w_i$ for $k$ draws of each image.
+# You get $\log w$ for $k$ draws of each image.
 # The weights themselves are numbers like $e^{-100}$, which a computer may round to 0.
 # So stay with logarithms: `ops.logsumexp(…, axis=…)` is the logarithm of a sum of exponentials, without this loss.
 
@@ -800,10 +801,10 @@ vh.expect("… more than by five draws, nats", longer - gain.mean(), at_least=1)
 # For the second question, take a classifier that was trained on real digits, and look at its last hidden layer: 64 **features** of an image.
 # Compare the cloud of the features of real images with that of the model's images.
 #
-# The **Fréchet distance** of lesson 02 compares two clouds by their means $m$ and covariances $\Sigma$
+# The **Fréchet distance** of lesson 02 compares two clouds by their means $\mu$ and covariances $\Sigma$
 # (Heusel and others, 2017, use it with a large network; then it is called FID):
 #
-# $$d^2=\lVert m_1-m_2\rVert^2+\mathrm{tr}\!\left(\Sigma_1+\Sigma_2-2\,(\Sigma_1\Sigma_2)^{1/2}\right)$$
+# $$\text{distance}^2=\lVert \mu_A-\mu_B\rVert^2+\mathrm{tr}\!\left(\Sigma_A+\Sigma_B-2\,(\Sigma_A\Sigma_B)^{1/2}\right)$$
 #
 # It is 0 if both agree. (tr adds up the diagonal; the power ½ is the matrix square root.)
 # `vh.frechet_distance` computes it.
@@ -849,7 +850,8 @@ vh.expect("distance of few / of all", distance_to_real(others[: n // 30]) / floo
 #   The probability of an image is $p(x)=0.01\,p_{\text{VAE}}(x)+0.99\cdot2^{-784}$.
 # - **Memory.** Take a random training image, and turn each pixel over with probability 0.1 %.
 #   No network.
-#   $p(x)$ is the mean over all training images $t$ of $0.001^{d}\cdot0.999^{784-d}$, where $d$ counts the pixels in which $x$ and $t$ differ.
+#   $p(x)$ is the mean over all training images of $0.001^{\text{turned}}\cdot0.999^{784-\text{turned}}$,
+#   where "turned" counts the pixels in which $x$ and the training image differ.
 #
 # **Predict.** Where will each of them stand in $\log p(x)$ of the *test* images, and where in the distance of its own images?
 #

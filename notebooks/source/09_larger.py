@@ -300,11 +300,13 @@ vh.expect("differences of neighbours: reconstructions / images", ratio, at_most=
 # A **residual block** makes it easy.
 # It adds what two convolutions $f$ compute to its own input:
 #
-# $$y=x+f(x)$$
+# $$\text{output}=h+f(h)$$
 #
-# The "$x+$" is called a *shortcut*.
-# Where $f$ gives 0, the block passes $x$ on.
-# And the derivative of $y$ is that of $f$ *plus 1*: through the shortcuts, gradients pass any number of blocks without being multiplied by anything on the way.
+# Here $h$ are the numbers that come from the layer before (in the code, `x`).
+# The "$h+$" is called a *shortcut*.
+# Where $f$ gives 0, the block passes $h$ on.
+# And the derivative of the output is that of $f$ *plus 1*:
+# through the shortcuts, gradients pass any number of blocks without being multiplied by anything on the way.
 
 # %%
 def residual_block(x, filters):
@@ -327,7 +329,7 @@ print("parameters of a block:", block.count_params(), "=", 2 * (3 * 3 * 32 + 1) 
 # Training then decides what each block adds.
 #
 # `vh.residual_encoder` and `vh.residual_decoder` stack such blocks: each stage halves (or doubles) the sides and has `blocks` residual blocks.
-# The option `shortcut=False` leaves the "$x+$" out, and nothing else: the same depth, the same parameters.
+# The option `shortcut=False` leaves the "$h+$" out, and nothing else: the same depth, the same parameters.
 # (There, both convolutions start with `he_normal`: a plain network that starts at zero would stay at zero.)
 #
 # **Predict.** We train three models on a part of the patches, with the same seed and the same number of steps:
@@ -388,7 +390,7 @@ vh.expect("test bits, shallow minus deep with shortcuts", shallow - deep, at_lea
 # In the first epoch the deep network with shortcuts is no better than the others.
 # From the second on it is ahead of the shallow one.
 # The same network without shortcuts, with the same parameters, then improves little, and ends behind both.
-# What differs is "$x+$", and the start at zero that it allows.
+# What differs is "$h+$", and the start at zero that it allows.
 # (One seed, and a short training: 128 steps, less than the warm-up, and all three are still far from the 6.5 bits of our first model.
 # A deep network also takes about four times as long for each step as the shallow one, whose encoder has no ReLU between its convolutions.
 # What a long training would give was not measured here.)
@@ -428,7 +430,7 @@ vh.expect("moved by the neighbours, without", alone, at_most=1e-5, everywhere=Tr
 #
 # The TensorFlow tutorial of lesson 04 ends with a proposal: set all filters to 512.
 # What does that cost?
-# A convolution from $n$ maps to $n$ maps has $9n^2$ weights and uses each of them at every place.
+# A convolution between equally many maps has 9 · filters² weights and uses each of them at every place.
 # So twice the filters should cost four times the parameters and about four times the time.
 #
 # **Predict.** From 64 to 512 filters is eight times as wide.
@@ -748,11 +750,11 @@ for name, here, gpu in rows:
 #
 # ### 1. A codebook in place of a cloud: VQ-VAE
 #
-# Let the code be not any list of numbers, but an entry of a list with $K$ entries, the **codebook** $e_1,\dots,e_K$.
+# Let the code be not any list of numbers, but an entry of a list with $M$ entries, the **codebook** $e_1,\dots,e_M$.
 # The encoder's output $z_e(x)$ is replaced by the nearest entry.
 # This is *vector quantization*:
 #
-# $$z_q(x)=e_k,\qquad k=\arg\min_j\lVert z_e(x)-e_j\rVert$$
+# $$z_q(x)=\text{the entry }e_m\text{ with the smallest }\lVert z_e(x)-e_m\rVert$$
 #
 # ### Exercise 9.3 · The nearest code
 #
@@ -855,17 +857,17 @@ vh.expect("straight-through gradient minus that at the entry", away, at_most=1e-
 # But through the choice there is no gradient at all (`None`).
 # Straight through, the encoder gets the gradient that belongs to the entry, as if it had given the entry itself.
 # This is not the true gradient of the loss.
-# The hope is that it points the right way as long as $z_e$ and $e_k$ are near each other.
+# The hope is that it points the right way as long as $z_e$ and $e_m$ are near each other.
 #
 # The loss of the VQ-VAE (van den Oord, Vinyals and Kavukcuoglu, 2017, equation 3) has three terms.
 # With $\mathrm{sg}$ for "stop gradient" (`tf.stop_gradient` above: the value stays, the derivative counts as 0):
 #
-# $$-\log p(x\mid z_q(x))+\lVert \mathrm{sg}[z_e(x)]-e\rVert^2+\beta\,\lVert z_e(x)-\mathrm{sg}[e]\rVert^2$$
+# $$-\log p(x\mid z_q(x))+\lVert \mathrm{sg}[z_e(x)]-e_m\rVert^2+\text{a number}\cdot\lVert z_e(x)-\mathrm{sg}[e_m]\rVert^2$$
 #
 # The second moves the entries to the encoder's outputs, as k-means does.
 # The third keeps the outputs near the entries.
 # Where is the KL?
-# Its posterior is one entry with certainty, its prior in training is uniform: then the KL is $\log K$ for every choice, a constant.
+# Its posterior is one entry with certainty, its prior in training is uniform: then the KL is $\log M$ for every choice, a constant.
 # After training, a second model, *autoregressive* (it predicts each entry from those before it),
 # learns which tables of indices occur; new images are drawn from it.
 # VQ-VAE-2 (Razavi and others, 2019) stacks two or three such tables; VQGAN (Esser and others, 2021) adds a discriminator (lesson 02),
@@ -972,7 +974,7 @@ print("ours:               ", 32 * 32 * 3, "                64   ratio:", 32 * 3
 #
 # 1. Colours need a density: normal pixels with a learned $\sigma$ make the loss a squared error
 #    with the right weight, and bits per dimension make it comparable.
-# 2. A shortcut, $y=x+f(x)$, lets a deep network train; here, in a short training, the same network without it did worse than a shallow one.
+# 2. A shortcut, $h+f(h)$, lets a deep network train; here, in a short training, the same network without it did worse than a shallow one.
 # 3. Twice as wide means up to four times the work; what it buys must be measured, in a training that is long enough.
 #    Half precision and several devices buy time only on machines made for them; test on a small machine that they are right.
 # 4. With several devices, each image should count 1 / (images of the whole batch), wherever it is.
