@@ -13,7 +13,6 @@ from pathlib import Path
 import nbformat
 import pytest
 import tensorflow as tf
-from IPython.core.inputtransformer2 import TransformerManager
 from packaging.utils import canonicalize_name
 
 import vae_helpers as vh
@@ -53,7 +52,7 @@ def text_of(notebook):
         "[badge](https://colab.research.google.com/github/a/b/blob/v1/notebooks/01.ipynb)",
         "see https://github.com/a/b/tree/v1 and read",
         '<img src="https://github.com/a/b/raw/v1/x.png">',
-        '%pip install "git+https://github.com/a/b@v1"',
+        'run_line_magic("pip", "install git+https://github.com/a/b@v1")',
     ],
 )
 def test_an_address_is_found(text):
@@ -168,8 +167,7 @@ def on_colab(monkeypatch):
 
 
 def setup_code(source):
-    """The setup cell of a lesson as Python: IPython makes %pip a call."""
-    return TransformerManager().transform_cell(build.setup_cell(build.convert(source)).source)
+    return build.setup_cell(build.convert(source)).source
 
 
 @pytest.fixture
@@ -235,7 +233,7 @@ def test_on_colab_the_setup_cell_installs_the_package_alone_from_its_address_onl
     if where is None:
         assert given == [] and "needs the package" in said
     else:
-        assert given == [("pip", 'install -q --no-deps "git+https://github.com/a/b@v1"')] and said == ""
+        assert given == [("pip", "install -q --no-deps git+https://github.com/a/b@v1")] and said == ""
 
 
 # With the package index
