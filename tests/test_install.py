@@ -119,6 +119,8 @@ def test_one_command_writes_a_new_address_into_both_editions_and_runs_nothing(tm
     (notebooks / "source").mkdir(parents=True)
     (notebooks / "solutions").mkdir()
     shutil.copy(source, notebooks / "source")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copy(ROOT / "notebooks" / "TEACHING.md", notebooks)
     for solved in (False, True):
         shutil.copy(build.target_of(source, solved), notebooks / ("solutions" if solved else ""))
     monkeypatch.setattr(build, "NOTEBOOKS", notebooks)
