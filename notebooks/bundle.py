@@ -31,7 +31,7 @@ NOTE = """\
 It unpacks it into a temporary folder and installs nothing.*"""
 WEIGHTS = ", and the trained models that this lesson looks at, which make the file large"
 CELL = '''\
-#@title Run this first: it unpacks the package of the course into a temporary folder, and installs nothing
+#@title Run this first: it unpacks the package of the course, and installs nothing
 import base64, io, os, sys, tempfile, zipfile
 
 package = """
