@@ -262,6 +262,8 @@ def test_one_command_stamps_another_repository_into_both_editions_and_runs_nothi
     (notebooks / "source").mkdir(parents=True)
     (notebooks / "solutions").mkdir()
     shutil.copy(source, notebooks / "source")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copy(ROOT / "notebooks" / "TEACHING.md", notebooks)
     for solved in (False, True):
         shutil.copy(build.target_of(source, solved), notebooks / ("solutions" if solved else ""))
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
