@@ -37,8 +37,11 @@ from pathlib import Path
 import jupytext
 import nbformat
 import numpy as np
+from matplotlib.colors import to_rgb
 from nbclient import NotebookClient
 from PIL import Image
+from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_argmin_min
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import minutes
@@ -243,20 +246,40 @@ def lighten_pictures(notebook):
                 data["image/png"] = base64.b64encode(lighter(base64.b64decode(data["image/png"]))).decode()
 
 
+def class_colours():
+    """The colours of the classes, (10, 3), 0 to 255."""
+    from vae_helpers.plots import CLASS_COLORS  # here, because it starts TensorFlow, which the minutes do not need
+
+    return np.rint([255 * np.array(to_rgb(colour)) for colour in CLASS_COLORS]).astype(int)
+
+
 def lighter(png):
-    """The same picture with a palette of 256 colours, among them its most frequent vivid ones, unchanged."""
+    """The same picture with a palette of 256 colours.
+
+    Unchanged among them: the colours of the classes, pure and as a half transparent dot and its edge show them, and
+    the most frequent vivid ones. A class has its colour in a few dots: averages would lose it, or join two classes.
+    """
     full = Image.open(io.BytesIO(png))
     if full.mode == "P":
         return png
-    full = full.convert("RGB")
-    colours, counts = np.unique(np.asarray(full).reshape(-1, 3), axis=0, return_counts=True)
-    vivid = np.ptp(colours.astype(int), axis=1) > 40  # a class has its colour in a few dots: averages would lose it
-    kept = colours[vivid][np.argsort(-counts[vivid])][:64]
-    averages = full.quantize(256 - len(kept), kmeans=1).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*kept.ravel().tolist(), *averages])
+    pixels = np.asarray(full.convert("RGB")).astype(int)
+    colours, places, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    if len(colours) > 256:
+        wanted = np.concatenate([255 + share * (class_colours() - 255) for share in (1, 0.75, 0.5, 0.25)])
+        places_of_wanted, distances = pairwise_distances_argmin_min(wanted, colours)
+        vivid = np.flatnonzero(np.ptp(colours, axis=1) > 40)
+        frequent = vivid[np.argsort(-counts[vivid])][:64]
+        kept = np.unique([*places_of_wanted[distances < 2], *frequent])
+        means = KMeans(256 - len(kept), init="random", n_init=1, max_iter=20, random_state=0)
+        means.fit(colours, sample_weight=np.sqrt(counts))
+        palette = np.concatenate([colours[kept], np.rint(means.cluster_centers_)]).astype(int)
+        nearest = np.concatenate([pairwise_distances_argmin(part, palette) for part in np.array_split(colours, 20)])
+    else:
+        palette, nearest = colours, np.arange(len(colours))
+    light = Image.fromarray(nearest[places].reshape(pixels.shape[:2]).astype("uint8"), "P")
+    light.putpalette(palette.astype("uint8").ravel().tolist())
     small = io.BytesIO()
-    full.quantize(palette=palette, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    light.save(small, "png", optimize=True)
     return small.getvalue()
 
 
