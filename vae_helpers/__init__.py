@@ -1,7 +1,7 @@
 """Models, losses, data and figures of the course. Lessons write `import vae_helpers as vh`."""
 
 # ruff: noqa: I001 - settings comes first: it imports TensorFlow quietly
-from vae_helpers.settings import expect, run_settings
+from vae_helpers.settings import expect, figures_compared, run_settings
 from vae_helpers.oracle import tensorflow_probability
 from vae_helpers.images import load_images
 from vae_helpers.shapes import draw_shapes
@@ -65,6 +65,7 @@ __all__ = [
     "conv_encoder",
     "draw_shapes",
     "expect",
+    "figures_compared",
     "fill_in",
     "frechet_distance",
     "gaussian_kl",
