@@ -28,6 +28,10 @@ def make(make_vae, make_autoencoder):
         keras.utils.set_random_seed(0)
         model = {"vae": make_vae, "autoencoder": make_autoencoder}[kind](**options)
         model.compile(keras.optimizers.SGD(rate))
+        if kind == "vae":  # clouds as narrow as points: the noise changes no figure
+            head = model.encoder.get_layer("log_var")
+            head.set_weights([np.zeros((8, 2)), np.full(2, -19.0)])
+            model.decoder.get_layer("pixels").bias.assign(np.linspace(-2, 1, 16))  # not one half, alike for all targets
         return model
 
     return build
@@ -47,10 +51,10 @@ def test_targets_are_what_is_reconstructed(make, grey, kind, source):
     expected = reconstruction_by_hand(model, grey, clean).mean()
     assert abs(expected - reconstruction_by_hand(model, grey, grey).mean()) > 0.05
     logs = model.fit(**Y_SOURCES[source](grey, clean), batch_size=None if source != "arrays" else 16, verbose=0).history
-    assert logs["reconstruction"][0] == pytest.approx(expected, rel=0.02)
+    assert logs["reconstruction"][0] == pytest.approx(expected, rel=1e-3)
     assert model.evaluate(**Y_SOURCES[source](grey, clean), verbose=0, return_dict=True)[
         "reconstruction"
-    ] == pytest.approx(expected, rel=0.02)
+    ] == pytest.approx(expected, rel=1e-3)
 
 
 @BOTH
@@ -58,10 +62,10 @@ def test_targets_of_validation_and_of_one_batch(make, grey, kind):
     model, clean = make(kind), 1 - grey
     expected = reconstruction_by_hand(model, grey, clean).mean()
     history = model.fit(grey, grey, validation_data=(grey, clean), verbose=0).history
-    assert history["val_reconstruction"][0] == pytest.approx(expected, rel=0.02)
+    assert history["val_reconstruction"][0] == pytest.approx(expected, rel=1e-3)
     for call in (model.train_on_batch, model.test_on_batch):
         model.reset_metrics()
-        assert call(grey, clean, return_dict=True)["reconstruction"] == pytest.approx(expected, rel=0.02)
+        assert call(grey, clean, return_dict=True)["reconstruction"] == pytest.approx(expected, rel=1e-3)
 
 
 @BOTH
@@ -107,7 +111,7 @@ def test_targets_that_cannot_be_used_are_refused(make, grey, spoil, message):
 def test_targets_that_cannot_be_used_are_refused_in_a_dataset_too(make, grey):
     with pytest.raises(ValueError, match=r"y has shape \(None, 3, 4, 1\)"):
         make("vae").fit(tf.data.Dataset.from_tensor_slices((grey, grey[:, :3])).batch(16), verbose=0)
-    with pytest.raises(ValueError, match="to 255 in batch 3"):
+    with pytest.raises(ValueError, match=r"to 2[0-9.]* in batch 3"):
         late = np.array(grey)
         late[36] *= 255
         make("vae").fit(tf.data.Dataset.from_tensor_slices((grey, late)).batch(16), verbose=0)
@@ -140,7 +144,7 @@ def test_sample_weight_multiplies_the_loss_of_each_image(make, grey, kind, sourc
     for call in (model.fit, model.evaluate):
         logs = call(**W_SOURCES[source](grey), verbose=0, **({"return_dict": True} if call == model.evaluate else {}))
         logs = logs if isinstance(logs, dict) else {name: values[-1] for name, values in logs.history.items()}
-        assert logs["loss"] == pytest.approx(expected, rel=0.02)
+        assert logs["loss"] == pytest.approx(expected, rel=1e-3)
         assert logs["loss"] == pytest.approx(logs["reconstruction"] + logs.get("kl", 0), rel=1e-4)
 
 
@@ -164,9 +168,9 @@ def test_class_weight_weights_the_classes(make, grey):
     only = {digit: float(digit == 3) for digit in range(10)}
     vae = make("vae")
     expected = vae.evaluate(grey, sample_weight=(labels == 3).astype("float32"), verbose=0)[0]
-    assert vae.fit(grey, labels, class_weight=only, verbose=0).history["loss"][0] == pytest.approx(expected, rel=0.02)
+    assert vae.fit(grey, labels, class_weight=only, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-3)
     one_hot = np.eye(10)[labels]
-    assert vae.fit(grey, one_hot, class_weight=only, verbose=0).history["loss"][0] == pytest.approx(expected, rel=0.02)
+    assert vae.fit(grey, one_hot, class_weight=only, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-3)
 
 
 BAD_WEIGHTS = {
@@ -362,9 +366,9 @@ def test_a_trained_model_is_exported_whole(make, grey, tmp_path, kind):
     model.fit(grey, verbose=0)
     assert model.input_shape == (None, 4, 4, 1)
     model.export(tmp_path / "served", verbose=False)
-    served = tf.saved_model.load(tmp_path / "served").serve(grey)
+    served = tf.saved_model.load(tmp_path / "served")
     head = "mean" if kind == "vae" else "code"
-    np.testing.assert_allclose(served[head], model.predict(grey, verbose=0)[head], atol=1e-5)
+    np.testing.assert_allclose(served.serve(grey)[head], model.predict(grey, verbose=0)[head], atol=1e-5)
     model.save(tmp_path / "model.keras")
     keras.models.load_model(tmp_path / "model.keras").export(tmp_path / "again", verbose=False)
 
@@ -372,4 +376,8 @@ def test_a_trained_model_is_exported_whole(make, grey, tmp_path, kind):
 def test_a_trained_model_becomes_tflite(make, grey):
     vae = make("vae")
     vae.fit(grey, verbose=0)
-    assert len(tf.lite.TFLiteConverter.from_keras_model(vae).convert()) > 1000
+    for model in (vae, vae.encoder, vae.decoder):
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        if model is vae:  # it draws noise, and TFLite has no operation of its own for that
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+        assert len(converter.convert()) > 1000

@@ -314,7 +314,7 @@ class EncoderDecoder(keras.Model):
         super().save(filepath, *args, **kwargs)
 
     def export(self, filepath, *args, **kwargs):
-        """As `keras.Model.export`."""
+        """As `keras.Model.export`. (For TFLite, a whole VAE needs tf.lite.OpsSet.SELECT_TF_OPS: it draws noise.)"""
         self.build((None, *self.image_shape))
         self(ops.zeros((1, *self.image_shape)))  # Keras asks for a model that was called
         super().export(filepath, *args, **kwargs)
