@@ -52,7 +52,7 @@ USES = {
     "predict": lambda vae, x: vae.predict(x, verbose=0)["mean"],
     "encode": lambda vae, x: vae.encode(x)[0],
     "reconstruct": lambda vae, x: vae.reconstruct(x),
-    "log_likelihood": lambda vae, x: vh.log_likelihood(vae, x, 5),
+    "log_likelihood": lambda vae, x: vh.log_likelihood(vae, x, 200),
     "kl_per_dimension": lambda vae, x: vh.kl_per_dimension(vae, x),
     "active_units": lambda vae, x: vh.active_units(vae, x).astype(float),
 }
