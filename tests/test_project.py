@@ -187,7 +187,7 @@ def exercises(source, solved=False):
 
 
 def comparable(cell):
-    return cell.cell_type, cell.source, cell.metadata.get("tags", []), cell.id
+    return cell.cell_type, cell.source, cell.metadata.get("tags", []), cell.metadata.get("alt"), cell.id
 
 
 @pytest.mark.parametrize("folder", ["notebooks", "notebooks/solutions"])
@@ -380,10 +380,10 @@ def test_a_lesson_has_three_to_five_exercises(source):
 
 
 @each_lesson
-def test_a_lesson_asks_for_predictions_whose_answer_opens(source):
+def test_a_lesson_asks_for_predictions(source):
     text = source.read_text(encoding="utf-8")
     assert text.count("<details>") == text.count("</details>")
-    assert text.count("Open the answer when you have decided") >= 2
+    assert text.count("**Predict.**") >= 2
 
 
 def test_every_check_has_its_exercise():
