@@ -94,6 +94,12 @@ def test_several_steps_in_a_call_are_for_one_device_only(mirrored):
 def test_a_model_trained_on_two_devices_is_used_as_any_other(mirrored):
     assert 0 < mirrored["reconstructions"] <= 0.5
     assert np.isfinite(mirrored["log-likelihood"]).all()
+    assert mirrored["pictures"] == 4  # before the first of three steps, and after each
+
+
+@from_keras_3_10
+def test_bad_pixels_on_two_devices_are_found(mirrored):
+    assert "the data has pixels outside [0.0, 1.0]" in mirrored["bad pixels"]
 
 
 @from_keras_3_10

@@ -151,6 +151,14 @@ def mirrored():
 
     report["reconstructions"] = float(np.abs(vae.reconstruct(some_images(5)) - 0.5).max())
     report["log-likelihood"] = vh.log_likelihood(vae, some_images(5), samples=10).tolist()
+    pictures = vh.Frames(lambda model: model.decode(np.zeros((1, 2)))[0], every=1)
+    vae.fit(some_images(33), batch_size=16, verbose=0, callbacks=[pictures])
+    report["pictures"] = len(pictures.frames)
+    bad = tf.data.Dataset.from_tensor_slices(np.concatenate([some_images(16), 2 + some_images(1)])).batch(16)
+    try:
+        vae.evaluate(bad, verbose=0)
+    except ValueError as error:
+        report["bad pixels"] = str(error)
     vae.optimizer.learning_rate = 1e30
     try:
         vae.fit(some_images(32), batch_size=16, verbose=0)

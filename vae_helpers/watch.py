@@ -36,6 +36,7 @@ class PixelMean(Mean):
         self.lowest = self.add_variable(shape=(), initializer="zeros", name="lowest")
         self.highest = self.add_variable(shape=(), initializer="zeros", name="highest")
         self.good_steps = self.add_variable(shape=(), initializer="zeros", name="good_steps")
+        self.steps = self.add_variable(shape=(), initializer="zeros", name="steps")
 
     def look_at(self, x, target):
         """x, target: images of one step; often the same."""
@@ -50,10 +51,11 @@ class PixelMean(Mean):
         good = ops.logical_and(self.lowest >= self.pixels[0], self.highest <= self.pixels[1])
         finite = ops.isfinite(self.lowest + self.highest)
         self.good_steps.assign_add(ops.cast(ops.logical_and(good, finite), self.good_steps.dtype))
+        self.steps.assign_add(1)
 
     def reset_state(self):
         super().reset_state()
-        for variable in (self.lowest, self.highest, self.good_steps):
+        for variable in (self.lowest, self.highest, self.good_steps, self.steps):
             variable.assign(0)
 
 
@@ -140,14 +142,15 @@ class Watch(keras.callbacks.Callback):
 
     def _look_at_the_pixels(self, part=""):
         seen = self.model.reconstruction_tracker
-        low, high, pixels = float(seen.lowest.numpy()), float(seen.highest.numpy()), seen.pixels
-        if pixels[0] <= low and high <= pixels[1] and math.isfinite(low + high):
+        if seen.good_steps.numpy() == seen.steps.numpy():
             return
-        where = f" in batch {int(seen.good_steps.numpy()) + 1}" if self.model._replicas == 1 else ""
         epoch = f" of epoch {self._epoch}" if self._epoch is not None else ""
         again = "" if self._epoch is None else " Then build the model again: it was trained on them."
+        if self.model._replicas > 1:  # Keras gives the sum over the devices; it says that there are bad pixels, no more
+            raise ValueError(f"the data has pixels outside {list(seen.pixels)}, or not finite,{part}{epoch}.{again}")
+        where = f" in batch {int(seen.good_steps.numpy()) + 1}{part}{epoch}"
         try:
-            check_range(low, high, "the data", pixels, f"{where}{part}{epoch}")
+            check_range(float(seen.lowest.numpy()), float(seen.highest.numpy()), "the data", seen.pixels, where)
         except ValueError as error:
             raise ValueError(f"{error}{again}") from None
 
