@@ -48,3 +48,21 @@ def test_the_bound_of_the_training_is_that_of_the_package(digits):
     found = train_burda.bound(log_w).numpy()
     np.testing.assert_allclose(found, vh.log_likelihood(vae, digits[:4], samples=2000), atol=0.2)
     assert (found > log_w.mean(0) + 0.01).all()
+
+
+# The model that comes with the package
+
+
+def test_the_model_that_comes_with_the_package_is_small_and_knows_digits(digits):
+    assert vh.trained.WEIGHTS.stat().st_size < 300_000
+    vae = vh.trained_vae()
+    assert (vae.latent_dim, vae.image_shape, vae.count_params()) == (2, (28, 28, 1), 69_989)
+    upright, mirrored = (vh.log_likelihood(vae, x, samples=20).mean() for x in (digits, digits[:, :, ::-1]))
+    assert upright > mirrored + 5
+    assert np.ptp(vh.tutorial_vae().reconstruct(digits[:9])) < 0.5  # untrained
+
+
+def test_half_precision_changes_the_elbo_of_the_stored_model_by_little():
+    facts = json.loads(vh.trained.WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+    assert abs(facts["test_elbo"] - facts["test_elbo_stored"]) < 0.1
+    assert facts["test_elbo_stored"] > -150

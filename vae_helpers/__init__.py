@@ -24,6 +24,7 @@ from vae_helpers.networks import (
     residual_encoder,
 )
 from vae_helpers.models import VAE, Autoencoder
+from vae_helpers.trained import trained_vae, tutorial_vae
 from vae_helpers.evaluation import (
     active_units,
     fill_in,
@@ -100,4 +101,6 @@ __all__ = [
     "squared_error",
     "straight_line",
     "tensorflow_probability",
+    "trained_vae",
+    "tutorial_vae",
 ]

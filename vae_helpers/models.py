@@ -16,6 +16,8 @@ from vae_helpers.watch import Mean, iterations
 # exp(±20) is the widest variance a float32 model can need; beyond it training can only run into infinity.
 LOG_VAR_LIMIT = 20.0
 
+_RISING = " For a weight that rises in training: VAE(…, beta=1.0, warm_up=1000), in steps."
+
 
 @keras.saving.register_keras_serializable(package="vae_helpers")
 class Autoencoder(EncoderDecoder):
@@ -99,15 +101,14 @@ class VAE(EncoderDecoder):
         mean, pixels = inputs.check_nll(nll)
         super().__init__(encoder, decoder, mean, pixels, **kwargs)
         self._nll = nll
-        rising = " For a weight that rises in training: VAE(…, beta=1.0, warm_up=1000), in steps."
-        self._beta = number(beta, "beta", remedy=rising)
+        self._beta = number(beta, "beta", remedy=_RISING)
         self._warm_up = number(warm_up, "warm_up", whole=True)
         self._free_bits = number(free_bits, "free_bits")
         self.seed_generator = keras.random.SeedGenerator()
         self.kl_tracker = Mean("kl")
 
     nll = fixed("nll")
-    beta = fixed("beta", " For a weight that rises in training: VAE(…, beta=1.0, warm_up=1000), in steps.")
+    beta = fixed("beta", _RISING)
     warm_up = fixed("warm_up")
     free_bits = fixed("free_bits")
 
