@@ -252,14 +252,14 @@ vh.expect("tape minus truth, log_var", by_tape[1] - np.exp(-1.0), at_least=-0.03
 #
 # Is this the only way?
 # No.
-# Another one never differentiates $f$; it is derived in side road 1. For a VAE, it would be much noisier.
+# Another one never differentiates $f$; it is derived in side road 1.
+# For a VAE, it would be much noisier.
 
 # %% [markdown]
 # ## Stations 3 and 4: the loss has two terms
 #
-# **1.
-# Reconstruction.** For each pixel the decoder gives a probability $r$ that this pixel is 1. (The network gives the *logit* $a$ of lesson 01,
-# and $r=1/(1+e^{-a})$ is its sigmoid.)
+# **The first term: reconstruction.** For each pixel the decoder gives a probability $r$ that this pixel is 1.
+# (The network gives the *logit* $a$ of lesson 01, and $r=1/(1+e^{-a})$ is its sigmoid.)
 # If the pixel is 1, the probability of what we saw is $r$; if it is 0, it is $1-r$.
 # The *surprise* about the pixel is minus the logarithm of that probability.
 # A sure and right decoder is not surprised: $-\log 1=0$.
@@ -270,16 +270,15 @@ vh.expect("tape minus truth, log_var", by_tape[1] - np.exp(-1.0), at_least=-0.03
 # Its unit is called the **nat**, because the logarithm is the natural one.
 # One nat less means: $e=2.72$ times as probable.
 #
-# **2.
-# KL.** The *Kullback–Leibler divergence*, or KL, measures how far the cloud $q(z\mid x)$ is from one fixed distribution, $p(z)=\mathcal N(0, I)$,
-# called the **prior**.
+# **The second term: KL.** The *Kullback–Leibler divergence*, or KL, measures how far the cloud $q(z\mid x)$ is from one fixed distribution,
+# $p(z)=\mathcal N(0, I)$, called the **prior**.
 # For our clouds it is a short formula, summed over the latents $j$, also in nats:
 #
 # $$\mathrm{KL} = \tfrac12\sum_j\left(\mu_j^2+\sigma_j^2-1-\log\sigma_j^2\right)$$
 #
 # It is 0 if the cloud *is* the prior.
-# It grows when the mean moves away from 0, and when $\sigma$ becomes smaller or larger than 1. Lesson 03 derives both terms,
-# and shows why just this sum is the right loss.
+# It grows when the mean moves away from 0, and when $\sigma$ becomes smaller or larger than 1.
+# Lesson 03 derives both terms, and shows why just this sum is the right loss.
 # Here we learn to read them.
 # The first term wants narrow clouds that the decoder can tell apart.
 # The second term wants every cloud to have mean 0 and $\sigma=1$.
@@ -295,27 +294,29 @@ mean, log_var = (np.round(values[0], 2) for values in vae.encode(digit))
 epsilon = np.array([0.5, -1.0])
 z = mean + np.exp(0.5 * log_var) * epsilon
 for j in range(2):
-    print(f"z_{j + 1} = {mean[j]:.2f} + exp({log_var[j]:.2f} / 2) · {epsilon[j]} = {z[j]:.3f}")
+    print(f"z_{j + 1} = {mean[j]:.2f} + exp({log_var[j]:.2f} / 2) · ({epsilon[j]}) = {z[j]:.3f}")
 
 kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var)
 for j in range(2):
-    print(f"KL of latent {j + 1} = ({mean[j]:.2f}² + exp({log_var[j]:.2f}) - 1 - ({log_var[j]:.2f})) / 2 = {kl[j]:.3f} nats")
+    m, v = f"({mean[j]:.2f})", f"({log_var[j]:.2f})"
+    print(f"KL of latent {j + 1} = ({m}² + exp{v} - 1 - {v}) / 2 = {kl[j]:.3f} nats")
 print(f"KL of the cloud = {kl[0]:.3f} + {kl[1]:.3f} = {kl.sum():.3f} nats")
 
 # %%
-r = np.round(vae.decode(z[None]).ravel(), 2).clip(0.01, 0.99)  # 784 probabilities, with two decimals
+r = np.round(vae.decode(z[None]).ravel(), 3).clip(0.001, 0.999)  # 784 probabilities, with three decimals
 pixels = digit.ravel()
 surprise = -np.log(np.where(pixels == 1, r, 1 - r))
 for i in (np.argmax(r * pixels), np.argmin(abs(r - 0.5)), np.argmax(surprise)):
-    chance = f"{r[i]:.2f}" if pixels[i] == 1 else f"1 - {r[i]:.2f}"
+    chance = f"{r[i]:.3f}" if pixels[i] == 1 else f"1 - {r[i]:.3f}"
     print(f"pixel {i} is {pixels[i]:.0f}: surprise -log({chance}) = {surprise[i]:.2f} nats")
-print(f"all 784 pixels: {surprise.sum():.1f} nats;  loss = {surprise.sum():.1f} + {kl.sum():.1f} = {surprise.sum() + kl.sum():.1f} nats")
+print(f"all 784 pixels: {surprise.sum():.1f} nats")
+print(f"loss = {surprise.sum():.1f} + {kl.sum():.1f} = {surprise.sum() + kl.sum():.1f} nats")
 
 # %% [markdown]
-# **What you see.** Two lines for the draw, two for the KL, and four of the 784 surprises.
+# **What you see.** Two lines for the draw, two for the KL, and three of the 784 surprises.
 # Where the decoder is sure and right, a pixel costs next to nothing.
 # Where it is undecided, a pixel costs about 0.7.
-# Where it is sure and wrong, it costs 2 nats or more.
+# The third pixel is the most surprising one: there the decoder is rather sure, and wrong.
 # In the KL, nearly everything comes from $\mu^2$ and from $-\log\sigma^2$: the two prices of a code that is *far out* and *exact*.
 
 # %% tags=["guard"]
@@ -366,8 +367,8 @@ print(*(f"{nats:.3f} nats" for nats in vh.bernoulli_nll(two_images, two_logits))
 # %% [markdown]
 # ## One training step
 #
-# One convention holds in the whole course: **sum over pixels, sum over latents, then take the mean over the batch, once,
-# at the end.** Many programs take a mean where a sum belongs.
+# One convention holds in the whole course: **sum over pixels, sum over latents, then take the mean over the batch, once, at the end.**
+# Many programs take a mean where a sum belongs.
 # That changes the balance of the two terms, and lesson 03 shows how much harm it does.
 #
 # The loss is reconstruction + KL.
@@ -451,7 +452,8 @@ vh.expect("loss by hand minus by fit", abs(tiny_by_hand - tiny_by_fit), at_most=
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The reconstruction stays about the same: better with one seed, worse with another.
+# The reconstruction stays about the same.
+# It differs by about a nat, and not always in the same direction.
 # The $\sigma$ is what changes.
 # It goes to 1, where the KL is smallest, because nothing else holds it.
 # That sounds harmless.
@@ -475,7 +477,8 @@ silent = train_small(NoNoise)  # we call it "silent", because it has no noise
 # Below are the clouds of forty validation images from both models.
 # Each ellipse is one cloud, as wide as its $\sigma$.
 # The dashed circle is the prior in the same way, one $\sigma$ wide.
-# In two dimensions only 39 % of the draws fall inside one $\sigma$; the dotted circle, two $\sigma$ wide, holds 86 %.
+# In two dimensions, the share of draws beyond $d$ standard deviations is $e^{-d^2/2}$.
+# So only 39 % fall inside one $\sigma$; the dotted circle, two $\sigma$ wide, holds 86 %.
 
 # %% alt="Two panels with the clouds of the same forty images, coloured by digit, over two circles of the prior. Left, trained with noise: small ellipses, many of them apart. Right, without noise: every ellipse is as large as the inner circle, and all lie over one another."
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.6))
@@ -494,8 +497,8 @@ axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5));
 #
 # Why?
 # Without noise, $\sigma$ appears in the KL and nowhere else, and the KL is smallest at $\sigma=1$.
-# So $\sigma$ goes to 1. With noise, a wide cloud costs something:
-# the decoder then gets codes that belong to very different images, and the reconstruction becomes worse.
+# So $\sigma$ goes to 1.
+# With noise, a wide cloud costs something: the decoder then gets codes that belong to very different images, and the reconstruction becomes worse.
 # The two terms find a balance.
 #
 # A cloud with $\sigma=1$ should mean: each code in this wide cloud stands for this image.
@@ -541,8 +544,11 @@ for seed in range(1, settings.seeds + 1):
     drawing.compile()
     report("without, noise added", seed, drawing)
 
+dearer = scores["without, noise added", 1]["loss"] / scores["with noise", 1]["loss"]
+vh.expect("loss, without and noise added / with noise", dearer, at_least=1.5)
+
 # %% [markdown]
-# **What you see.** The reconstruction hardly changes: without noise it is a little better for two seeds, and a little worse for one.
+# **What you see.** The reconstruction hardly changes: the difference is about a nat, and it does not always have the same sign.
 # So much for the first question.
 # The KL and $\sigma$ do change.
 # In the second line of each seed, the silent model reports a small loss, because its KL is small.
@@ -563,8 +569,8 @@ for which in range(1, settings.seeds + 1):
     vh.expect(f"KL without, seed {which}, nats", as_trained["kl"], at_most=2)
     noise_costs = with_noise["reconstruction"] - as_trained["reconstruction"]
     vh.expect(f"reconstruction, with minus without, seed {which}, nats", noise_costs, at_least=-5, at_most=5)
-    dearer = drawing_it["loss"] / with_noise["loss"]
-    vh.expect(f"loss when the silent model draws / loss with noise, seed {which}", dearer, at_least=1.5)
+    times = drawing_it["loss"] / with_noise["loss"]
+    vh.expect(f"loss when the silent model draws / loss with noise, seed {which}", times, at_least=1.5)
 
 # %% [markdown]
 # ### How many clouds lie over one another?
@@ -575,7 +581,7 @@ for which in range(1, settings.seeds + 1):
 # **Predict.** Take the clouds of all 5,000 validation images, each two $\sigma$ wide, and draw one point from one of them.
 # In how many of the 5,000 clouds does this point lie: about 1, about 5, or about 30?
 
-# %% alt="Two panels with the clouds of 40 and of 1,000 images, in the colours of the digits. Left, most clouds stand apart; right, they form one heap in which hundreds lie over one another."
+# %% alt="Two panels with the clouds of 40 and of 400 images, in the colours of the digits. Left, most clouds stand apart; right, those in the middle form one heap."
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.6))
 for ax, n in zip(axes, (40, 400)):
     mean, log_var = vae.encode(data.x_valid[:n])
@@ -591,14 +597,16 @@ clouds_here = np.sum(away < 2, axis=1)
 print(f"a drawn point lies in {np.median(clouds_here):.0f} of {len(mean):,} clouds (the middle one of 500 draws)")
 
 kl = np.mean(vh.gaussian_kl(mean, log_var))
-print(f"average KL {kl:.2f} nats: exp({kl:.2f}) = {np.exp(kl):.0f} codes can be told apart, so {len(mean) / np.exp(kl):.0f} images share each")
+places = np.exp(kl)
+print(f"average KL {kl:.2f} nats: exp({kl:.2f}) = {places:.0f} places; {len(mean) / places:.0f} images for each")
 
 # %% tags=["guard"]
 vh.expect("clouds around a drawn point", np.median(clouds_here), at_least=30, at_most=90)
 vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 
 # %% [markdown]
-# **What you see.** The answer is the largest of the three: the point lies in more than fifty clouds.
+# **What you see.** The answer: the largest of the three, and more.
+# The point lies in about sixty clouds.
 # So it is not true that each image has a place of its own.
 # Forty clouds only looked like that, because they were few.
 # What can the decoder do with such a point?
@@ -608,8 +616,8 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 # How many places can be told apart?
 # The KL says it.
 # On average, a code cannot tell more about its image than the average KL, in nats (Hoffman and Johnson, 2016; lesson 05 measures it).
-# And with $K$ nats one can tell at most $e^K$ cases apart, as with one bit two.
-# With 5 nats, these are some 160 places.
+# A yes-or-no answer tells two cases apart, and is $\log 2=0.69$ nats; $K$ nats tell about $e^K$ cases apart.
+# With 5 nats, these are some 160 places, and no more.
 # Then 5,000 images share them, thirty or more in each place.
 # The count shows the same from the other side.
 
@@ -618,7 +626,8 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 #
 # - **It makes a wide cloud costly.** If the cloud is too wide, the decoder gets codes that belong to very different images,
 #   and the reconstruction becomes worse.
-#   Without noise, nothing keeps $\sigma$ from going to 1. What remains is an autoencoder with a penalty on large codes, $\frac12\sum\mu^2$.
+#   Without noise, nothing keeps $\sigma$ from going to 1.
+#   What remains is an autoencoder with a penalty on large codes, $\frac12\sum\mu^2$.
 # - **It gives the KL a meaning.** With noise, a code cannot tell more about its image than the KL says, in nats, on average over images.
 #   Without noise there is no such limit: the decoder reads the exact point `mean`, however small the KL is.
 # - **It trains the decoder at many points around each mean**, not only at the mean itself.
@@ -631,6 +640,7 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 #
 # This is for you to take home: the machine of this sitting, in plain Keras, without `vh`.
 # Everything in it you have met.
+# (The seed is that of `train_small`, so that the two can be compared.)
 # Only the form is new: Keras's `fit` calls the model (`call`), asks `compute_loss` for the loss, and takes the step of exercise 2.3.
 # The images must be an array of shape (n, 28, 28, 1) that holds 0 and 1.
 
@@ -638,6 +648,7 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 import keras
 from keras import layers, ops
 
+keras.utils.set_random_seed(1)
 image = keras.Input((28, 28, 1))
 x = layers.Flatten()(image)
 x = layers.Dense(256, activation="relu")(x)
@@ -676,17 +687,18 @@ plain.fit(data.x_train, epochs=settings.budget, batch_size=100, verbose=2)
 new_images = ops.sigmoid(plain.decoder(keras.random.normal((10, 2))))  # codes from the prior, decoded
 
 # %%
+vae.reseed(0)  # both start the noise at a known place, to be measured with the same draws
+plain.seed.state.assign([0, 0])
 losses = plain.evaluate(data.x_valid, verbose=0), vae.evaluate(data.x_valid, verbose=0, return_dict=True)["loss"]
-print(f"ELBO on validation images: {-losses[0]:.1f} nats on one page, {-losses[1]:.1f} with the package")
+print(f"ELBO on validation images: {-losses[0]:.2f} nats on one page, {-losses[1]:.2f} with the package")
+vh.expect("ELBO on one page minus that of the package, nats", losses[1] - losses[0], at_least=-1, at_most=1)
 
 # %% [markdown]
-# **What you see.** The two agree within a nat.
-# Both started from the same first parameters; the noise was different.
-# `plain.encoder` and `plain.decoder` are the two networks that you can use afterwards.
-# If your own VAE behaves strangely one day, put it beside this page, line by line.
-
-# %% tags=["guard"]
-vh.expect("ELBO on one page minus ELBO of the package, nats", losses[1] - losses[0], at_least=-2.5, at_most=2.5)
+# **What you see.** The two agree to a fraction of a nat, and the logs of the two trainings do, line by line.
+# The same seed gave both the same first parameters, the same noise and the same order of the images.
+# So this page *is* the machine of the package.
+# If your own VAE behaves strangely one day, put it beside this page.
+# Afterwards, `plain.encoder` and `plain.decoder` are the two networks that you can use.
 
 # %% [markdown]
 # **End of sitting A.** Before you close the notebook: say in one sentence each what the encoder gives, what the noise is for,
@@ -731,12 +743,13 @@ wide = train_small(Wide, verbose=0)
 scores_wide = wide.evaluate(data.x_valid, verbose=0, return_dict=True)
 print("wide", scores_wide, average_sigma(wide), "ordinary", scores["with noise", 1], average_sigma(vae))
 vh.expect("σ, ordinary / four times as wide", average_sigma(vae) / average_sigma(wide), at_least=2.8, at_most=5.2)
-vh.expect("KL of the wide noise minus the ordinary KL, nats", scores_wide["kl"] - scores["with noise", 1]["kl"], at_least=2, at_most=3.6)
+wide_pays = scores_wide["kl"] - scores["with noise", 1]["kl"]
+vh.expect("KL of the wide noise minus the ordinary KL, nats", wide_pays, at_least=2, at_most=3.6)
 wide_costs = scores_wide["reconstruction"] - scores["with noise", 1]["reconstruction"]
 vh.expect("reconstruction, wide minus ordinary, nats", wide_costs, at_least=-4, at_most=5)
 
 # %% [markdown]
-# ## What does the KL do? A film
+# ## A film: what does the KL do?
 #
 # Noise makes wide clouds costly.
 # And what does the KL do to the codes?
@@ -779,7 +792,7 @@ def train_two_epochs(name, beta, every=None):
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(data.x_train, epochs=min(2, settings.epochs), batch_size=128, verbose=0, callbacks=[film])
     s = model.evaluate(data.x_valid, verbose=0, return_dict=True)
-    print(f"{name:23s} reconstruction {s['reconstruction']:.1f}, KL {s['kl']:5.1f}, sum {s['reconstruction'] + s['kl']:.1f}")
+    print(f"{name:24s} reconstruction {s['reconstruction']:.1f}, KL {s['kl']:5.1f}")
     return film.frames, s
 
 
@@ -796,7 +809,7 @@ control_film, control = train_two_epochs("control: without the KL", beta=0)
 # %% alt="The codes of 600 images, far apart at first, contract towards the circles of the prior, and the average σ in the title grows."
 chosen = film[:6] + film[6:-1:4] + film[-1:]  # most happens early
 path = vh.save_gif(chosen, settings.saved("pull.gif"), frame_ms=250)
-vh.show_gif(path, alt="The codes, far apart at first, contract towards the circles of the prior, and the clouds become wider.")
+vh.show_gif(path, alt="The codes, far apart at first, contract towards the circles of the prior.")
 
 # %% alt="Three maps of the same 600 codes. Before the KL: spread over more than the picture, with very narrow clouds. With the KL: drawn together around the circles of the prior, with wider clouds. Control without the KL: spread as far as before or farther."
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.5))
@@ -813,7 +826,7 @@ for ax, frame, title in zip(axes, (film[0], film[-1], control_film[-1]), ("befor
 # With the KL, the codes contract, and $\sigma$ grows to eight times its size.
 # In the control, the codes spread farther, and $\sigma$ shrinks further.
 #
-# The answer about the reconstruction: it is *worse* with the KL, by some 5 nats, as the last two lines above the film say.
+# The answer: the reconstruction is *worse* with the KL, by some 5 nats, as the last two lines above the film say.
 # Without the control you would not see it.
 # Beside "before", even the reconstruction looks better with the KL.
 # But that is what two more epochs did, and the control had them too.
@@ -826,7 +839,8 @@ for ax, frame, title in zip(axes, (film[0], film[-1], control_film[-1]), ("befor
 # %% tags=["guard"]
 vh.expect("KL before / after", before["kl"] / pulled["kl"], at_least=5)
 vh.expect("KL of the control / with the KL", control["kl"] / pulled["kl"], at_least=5)
-vh.expect("reconstruction that the KL costs, nats", pulled["reconstruction"] - control["reconstruction"], at_least=2, at_most=10)
+kl_costs = pulled["reconstruction"] - control["reconstruction"]
+vh.expect("reconstruction that the KL costs, nats", kl_costs, at_least=2, at_most=10)
 
 # %% [markdown]
 # ## A larger network, and the map
@@ -862,7 +876,9 @@ vh.plot_history(history);
 # %%
 mean, log_var = vae.encode(data.x_test)
 reconstruction = np.array(vh.bernoulli_nll(data.x_test, vae.decoder(vae.reparameterize(mean, log_var))))
-elbo = -(reconstruction + np.array(vh.gaussian_kl(mean, log_var)))
+kl = np.array(vh.gaussian_kl(mean, log_var))
+elbo = -(reconstruction + kl)
+print(f"test images: reconstruction {reconstruction.mean():.1f}, KL {kl.mean():.1f} nats")
 print(f"test ELBO: {elbo.mean():.1f} nats per image, standard error {elbo.std() / np.sqrt(len(elbo)):.1f}")
 vh.expect("test ELBO, nats per image", elbo.mean(), at_least=-150)
 
@@ -879,18 +895,19 @@ vh.expect("test ELBO, nats per image", elbo.mean(), at_least=-150)
 # Number 2 first.
 # The map shows the `mean` of each test image.
 
-# %% alt="A map of 10,000 dots, coloured by digit and labelled. The ones, zeros and sevens have places of their own at the rim; fours and nines lie over one another, and so do threes, fives and eights."
+# %% alt="A map of 10,000 dots, coloured by digit and labelled. The ones lie at the top, the zeros at the bottom and the threes at the left; fours, sevens and nines lie over one another in the middle; the eights form two groups."
 vh.plot_latent_scatter(mean, data.y_test, data.class_names, limit=4)
 plt.title("The encoder alone: 10,000 test images");
 
 # %% [markdown]
 # **What you see.** One dot per test image, coloured by digit; the model never saw the digits' names.
-# Compare it with the maps of lesson 01. The codes lie around 0, and the gaps between the classes are small.
+# Compare it with the maps of lesson 01.
+# The codes lie around 0, and the gaps between the classes are small.
 # The ones have the upper side, the zeros the lower one.
-# Fours, sevens and nines lie close together in the middle; the eights lie between threes and fives.
+# Fours, sevens and nines lie close together in the middle; the eights form two groups, one beside the threes and one beside the fives.
 # But the codes do not form one round cloud like the prior: many lie close to the middle, and some arms reach farther out.
-# In numbers: of draws from the prior, the share $e^{-9/2}=0.011$ lies farther than 3 from the middle (in two dimensions,
-# the share beyond a distance $d$ is $e^{-d^2/2}$).
+# In numbers: of draws from the prior, the share $e^{-9/2}=0.011$ lies farther than 3 from the middle.
+# Of the codes, it is about five times as much.
 # Remember this; it comes back below.
 # The axes have no meaning of their own: another seed gives another map.
 
@@ -937,7 +954,8 @@ rows = [means, tossed, data.x_test[10:20]]
 vh.plot_images(rows, ["pixel means", "pixels tossed", "test images"]);
 
 # %% [markdown]
-# **What you see.** The answer: no. The means look soft, and where the decoder is undecided they are grey.
+# **What you see.** The answer: no.
+# The means look soft, and where the decoder is undecided they are grey.
 # The tossed images are pure black and white, like the test images, but they do not look better:
 # they break into dots, because each pixel is tossed alone, without looking at its neighbours.
 # When you see "VAE samples", ask whether they are means or draws.
@@ -1110,6 +1128,7 @@ for seed in range(settings.seeds):
 
 error = np.std(differences, axis=1).mean() / np.sqrt(len(data.x_test))
 print(f"VAE minus autoencoder: {np.mean(differences):.1f} nats on average; standard error of one seed {error:.2f}")
+vh.expect("VAE minus autoencoder, nats", np.mean(differences), at_least=2, at_most=8)
 
 # %% alt="Seven rows, each with the distances of three seeds as dots on a logarithmic axis: the autoencoder with naive draws far to the right, the VAE with its prior next, then the autoencoder with one normal distribution; the two mixtures and the two controls lie near the dotted floor at the left."
 names = list(table[0])
@@ -1121,7 +1140,8 @@ for i, name in enumerate(names):
     ax.plot(values[i, :, 1], [i + 0.2] * settings.seeds, "o", color=color, fillstyle="none")
     ax.text(4500, i, f"{values[i, :, 0].mean():.1f} ({values[i, :, 1].mean():.1f})", va="center", ha="right")
 ax.axvline(floor, color="0.4", linestyle=":")
-ax.set(xscale="log", xlim=(0.2, 5000), xticks=(1, 10, 100), xticklabels=(1, 10, 100), yticks=range(len(names)), yticklabels=names)
+ax.set(xscale="log", xlim=(0.2, 5000), xticks=(1, 10, 100), xticklabels=(1, 10, 100))
+ax.set_yticks(range(len(names)), names)
 ax.invert_yaxis()
 ax.set_xlabel("Fréchet distance to test images, log scale (dotted: training images)");
 
@@ -1129,11 +1149,13 @@ ax.set_xlabel("Fréchet distance to test images, log scale (dotted: training ima
 # **What you see.** Each dot is one seed; the number at the right is the average of three, and in brackets that with tossed pixels (hollow dots).
 # Farther left is better.
 # The dotted line is the floor.
+# The answer: the order is that of the numbers at the right.
 # Five things to learn:
 #
 # 1. **Reconstruction: the autoencoder wins**, by about 4 nats, with each of the three seeds.
 #    It has no noise and no KL to pay.
-# 2. **The naive draw from the autoencoder is hopeless**, as in lesson 01. The VAE, with the same $\mathcal N(0, I)$, is better by a factor of ten or more.
+# 2. **The naive draw from the autoencoder is hopeless**, as in lesson 01.
+#    The VAE, with the same $\mathcal N(0, I)$, is better by a factor of ten or more.
 #    This is the comparison that people show.
 # 3. **But it is not a fair one.** With a fitted distribution, the autoencoder comes closer to the real images than the VAE with its prior.
 # 4. **The same help works for the VAE.** With a mixture fitted to its clouds it comes about as near.
@@ -1149,16 +1171,15 @@ ax.set_xlabel("Fréchet distance to test images, log scale (dotted: training ima
 
 # %% tags=["guard"]
 of = {row: float(values[number, :, 0].mean()) for number, row in enumerate(names)}
-vh.expect("VAE minus autoencoder, nats", np.mean(differences), at_least=2, at_most=8)
 vh.expect("VAE minus autoencoder, nats, the smallest of the seeds", min(np.mean(differences, axis=1)), at_least=1)
 vh.expect("naive autoencoder / VAE prior", of["autoencoder, N(0, I)"] / of["VAE, prior N(0, I)"], at_least=10)
 vh.expect("accuracy of the classifier on test images", accuracy, at_least=0.95)
 vh.expect("floor", floor, at_most=0.8)
 vh.expect("two halves of the test images", halves, at_least=0.2, at_most=0.8)
 vh.expect("quarters / halves", quarters / halves, at_least=1.5, at_most=2.7)
-nearer = {"autoencoder, one normal": 1.2, "autoencoder, mixture": 3, "VAE, mixture": 3, "VAE, draws from its own clouds": 3}
-for row, times in nearer.items():
-    vh.expect(f"VAE prior / {row}", of["VAE, prior N(0, I)"] / of[row], at_least=times)
+vh.expect("VAE prior / autoencoder, one normal", of["VAE, prior N(0, I)"] / of["autoencoder, one normal"], at_least=1.2)
+for row in ("autoencoder, mixture", "VAE, mixture", "VAE, draws from its own clouds"):
+    vh.expect(f"VAE prior / {row}", of["VAE, prior N(0, I)"] / of[row], at_least=3)
 decoders = of["VAE, draws from its own clouds"] / of["autoencoder, its own codes"]
 vh.expect("controls, VAE / autoencoder", decoders, at_least=0.6, at_most=2)
 
@@ -1215,13 +1236,15 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 #
 # ## Your own digit
 #
-# The last model of the map is small enough to live in one page, without Python and without the internet.
+# The model with the map is small enough to live in one page, without Python and without the internet.
 # Run the cell.
 # Walk through the plane with mouse, finger or arrow keys: the decoder answers with an image.
 # Where the page has a drawing pad, draw, and watch the cloud of your drawing:
 # where it lies, how wide it is, what the decoder makes of it, and the two terms of the loss.
 #
-# 1. Draw a digit. 2. Draw only half of it. 3. Draw the first letter of your name.
+# 1. Draw a digit.
+# 2. Draw only half of it.
+# 3. Draw the first letter of your name.
 #
 # **Predict.** What will the model make of a letter?
 # And which will cost more nats: the letter, or a blank sheet?
@@ -1252,11 +1275,11 @@ vh.plot_images([strange, vae.decode(mean)], ["drawn", "decoded"], titles=titles)
 # %% [markdown]
 # **What you see.** Above each column, reconstruction + KL, in nats.
 # The model has an answer for everything, and the answer always looks like its training images.
-# From half a seven it makes a whole one.
+# From half a seven it makes a whole one, so the missing half surprises it.
 # For the letter, it finds no digit with these strokes and gives a blurred shape.
 # Even to the blank sheet it answers with a digit.
 #
-# The answer to the question about the cost: the letter costs more than the blank sheet.
+# The answer: the letter costs more than the blank sheet, and the model makes no letter of it.
 # And the dearest of all *is* a digit: the seven, moved by six pixels.
 # In the training images, the digits stand in the middle, and a network of Dense layers does not know that pixels have neighbours.
 # So a low cost does not mean "a digit", and a high cost does not mean "no digit".
@@ -1270,6 +1293,15 @@ vh.expect("letter minus blank sheet, nats", letter_costs - blank_costs, at_least
 vh.expect("shifted digit minus letter, nats", shifted_costs - letter_costs, at_least=50)
 vh.expect("median minus digit, nats", -np.median(elbo) - digit_costs, at_least=10)
 
+# %% tags=["guard"]
+bars = np.zeros((2, 28, 28, 1), "float32")
+bars[0, 13:15, 13:15] = 1
+bars[1, 9:19, 13:15] = 1
+bar_codes, bar_log_var = vae.encode(bars)
+bar_costs = np.array(vh.bernoulli_nll(bars, vae.decoder(bar_codes))) + np.array(vh.gaussian_kl(bar_codes, bar_log_var))
+vh.expect("a dot, nats", bar_costs[0], at_least=100, at_most=140)
+vh.expect("a bar, nats", bar_costs[1], at_least=70, at_most=125)
+
 # %% [markdown]
 # ### Exercise 2.6 · What does your drawing cost? · 10 min
 #
@@ -1279,7 +1311,8 @@ vh.expect("median minus digit, nats", -np.median(elbo) - digit_costs, at_least=1
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# When we ran it: a dot of 2 × 2 pixels in the middle costs 122 nats, and a bar of 10 × 2 pixels 93. Both are below the median, and below many real digits.
+# When we ran it: a dot of 2 × 2 pixels in the middle costs 122 nats, and a bar of 10 × 2 pixels 93.
+# Both are below the median, and below many real digits.
 # A digit near the edge costs 300 nats and more; so does a digit with white and black exchanged.
 # In common: the cost counts surprising *pixels*.
 # Few white pixels, at places where digits often have them, surprise little.
@@ -1300,19 +1333,15 @@ vh.expect("median minus digit, nats", -np.median(elbo) - digit_costs, at_least=1
 #    A distribution fitted to the codes helps both.
 #    What limits the VAE is the match between clouds and prior more than its decoder.
 #
-# **Where the ideas come from.** D. Kingma and M. Welling, *Auto-Encoding Variational Bayes*, ICLR 2014:
+# **Where the ideas come from.** Kingma and Welling, *Auto-Encoding Variational Bayes*, ICLR 2014:
 # the loss is equation 10, the KL is in appendix B, the coin for each pixel in appendix C.1.
-# D. Rezende, S. Mohamed and D. Wierstra, *Stochastic Backpropagation*, ICML 2014, found the same at the same time.
-# What the average KL contains, and why it limits what a code can tell:
-# M. Hoffman and M. Johnson, *ELBO surgery*, NIPS workshop 2016. Distributions fitted to codes:
-# P. Ghosh and others, *From Variational to Deterministic Autoencoders*, ICLR 2020. Fréchet distance:
-# M. Heusel and others, *GANs Trained by a Two Time-Scale Update Rule*, NIPS 2017 (there with the features of a much larger network);
-# why it is too large for few images: M. Chong and D. Forsyth, *Effectively Unbiased FID*, CVPR 2020.
+# Rezende, Mohamed and Wierstra, *Stochastic Backpropagation*, ICML 2014, found the same at the same time.
+# What the average KL contains, and why it limits what a code can tell: Hoffman and Johnson, *ELBO surgery*, NIPS workshop 2016.
+# Distributions fitted to codes: Ghosh and others, *From Variational to Deterministic Autoencoders*, ICLR 2020.
+# Fréchet distance: Heusel and others, *GANs Trained by a Two Time-Scale Update Rule*, NIPS 2017 (there with the features of a much larger network);
+# why it is too large for few images: Chong and Forsyth, *Effectively Unbiased FID*, CVPR 2020.
 #
 # **Next:** lesson 03 derives the loss, line by line, and checks each line by computing it in three independent ways.
-
-# %%
-vh.figures_compared()
 
 # %% [markdown] sitting="side roads"
 # ## Side roads · {{minutes}} min
@@ -1337,7 +1366,8 @@ vh.figures_compared()
 # so $\frac{\partial q}{\partial\mu}=q\,\frac{\partial}{\partial\mu}\log q$.
 # Put it in:
 #
-# $$\frac{\partial}{\partial\mu}\,\mathbb E[f(z)] = \int q(z)\,f(z)\,\frac{\partial\log q(z)}{\partial\mu}\,dz = \mathbb E\!\left[f(z)\,\frac{\partial\log q(z)}{\partial\mu}\right]$$
+# $$\frac{\partial}{\partial\mu}\,\mathbb E[f(z)] = \int q(z)\,f(z)\,\frac{\partial\log q(z)}{\partial\mu}\,dz
+# = \mathbb E\!\left[f(z)\,\frac{\partial\log q(z)}{\partial\mu}\right]$$
 #
 # An average over $q$ again.
 # For a normal distribution $\log q(z)=-\frac{(z-\mu)^2}{2\sigma^2}+\text{constant}$, so $\frac{\partial}{\partial\mu}\log q=\frac{z-\mu}{\sigma^2}$,
@@ -1345,9 +1375,8 @@ vh.figures_compared()
 # This is the **score-function estimator**, also called REINFORCE.
 # It never differentiates $f$.
 #
-# **A baseline.** Take $f=1$: the average of a constant does not change with $\mu$,
-# so the average of the score is 0. So we may subtract any constant from $f$ without changing the result:
-# $\mathbb E\big[(f(z)-\text{baseline})\cdot\text{score}\big]$.
+# **A baseline.** Take $f=1$: the average of a constant does not change with $\mu$, so the average of the score is 0.
+# So we may subtract any constant from $f$ without changing the result: $\mathbb E\big[(f(z)-\text{baseline})\cdot\text{score}\big]$.
 # A good constant is the average of $f$.
 #
 # **Predict.** How much an estimate jumps from draw to draw is its *variance*.
@@ -1392,7 +1421,8 @@ for ax, estimates, title in ((axes[0], square, "$f(z) = z^2$"), (axes[1], wave, 
 
 # %% [markdown]
 # **What you see.** The dashed line is the average.
-# Left, $f(z)=z^2$, where the true derivative is 2. The estimates of the reparameterization lie around it.
+# Left, $f(z)=z^2$, where the true derivative is 2.
+# The estimates of the reparameterization lie around it.
 # Most estimates of the score function lie near 0, and a few are very large, some beyond the right edge.
 # Their average is 2 as well, but it depends on these few draws: more draws are needed for an equally good step.
 # The baseline halves the variance, and it costs nothing.
@@ -1403,8 +1433,8 @@ for ax, estimates, title in ((axes[0], square, "$f(z) = z^2$"), (axes[1], wave, 
 # It needs two things: a function with a derivative, and a distribution whose draws can be computed from fixed noise by a function with a derivative,
 # such as "stretch and shift".
 # A VAE has both.
-# (R. Williams, *Simple statistical gradient-following algorithms*, Machine Learning 8, 1992, has the score function and its baseline;
-# S. Mohamed and others, *Monte Carlo Gradient Estimation in Machine Learning*, JMLR 2020, compare many cases.)
+# (Williams, *Simple statistical gradient-following algorithms*, Machine Learning 8, 1992, has the score function and its baseline;
+# Mohamed and others, *Monte Carlo Gradient Estimation in Machine Learning*, JMLR 2020, compare many cases.)
 
 # %% tags=["guard"]
 for name, estimates_of_square in square.items():
@@ -1436,7 +1466,7 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 #
 # *For readers who have heard of GANs.*
 #
-# A *generative adversarial network* (GAN; I. Goodfellow and others, *Generative Adversarial Nets*,
+# A *generative adversarial network* (GAN; Goodfellow and others, *Generative Adversarial Nets*,
 # NIPS 2014) also has a network that turns random numbers from $\mathcal N(0, I)$ into an image: the *generator*.
 # In its form it can be the same network as our decoder.
 # The difference is the training.
@@ -1446,9 +1476,9 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 # Where one code must serve several images, its best output is their average, which looks blurred.
 # A GAN's generator never sees which image it should make.
 # A second network, the *discriminator*, learns to tell its images from real ones; the generator learns to be taken for real.
-# Published GAN images are sharp.
-# But a GAN may leave out whole kinds of images, which is called *mode collapse* (both in I. Goodfellow, *NIPS 2016 Tutorial:
-# Generative Adversarial Networks*, section 5.1.1 and before).
+# Published images of GANs are sharp (Karras and others, *A Style-Based Generator Architecture for GANs*, CVPR 2019).
+# But a GAN may leave out whole kinds of images, which is called *mode collapse* (Goodfellow, *NIPS 2016 Tutorial:
+# Generative Adversarial Networks*, section 5.1.1).
 # It has no encoder, and it gives no number like the ELBO.
 # This course measures none of this.
 #
@@ -1465,6 +1495,15 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 #
 # <details><summary>Open the answers when you have tried</summary>
 #
-# TODO
+# With $\beta=4$, in one run of ours: the KL falls from 5.8 to 4.1 nats, and the reconstruction rises from 140 to 146 nats.
+# So the ELBO becomes worse, −150.3 in place of −145.8.
+# The map draws together: 1.5 % of the codes lie farther than 3 from the middle, nearly as few as for the prior.
+#
+# With Fashion-MNIST, trained for four epochs each: yes.
+# Naive draws 107, the prior of the VAE 12.9, one normal distribution 8.7; mixtures and controls all between 1.1 and 1.3.
+# The autoencoder reconstructs better by 4.1 nats.
 #
 # </details>
+
+# %%
+vh.figures_compared()
