@@ -152,6 +152,17 @@ vh.plot_machine(vae, digit);
 # The logarithm of a variance may be any number, so the layer needs no restriction.
 # To get the width back: $\sigma = e^{\frac12\log\sigma^2}$.
 #
+# **Question.** An encoder gives $\log\sigma^2=-4.6$.
+# How wide is the cloud?
+# And what would go wrong if the layer gave $\sigma$ itself?
+#
+# <details><summary>Open the answer</summary>
+#
+# $\sigma=e^{-2.3}=0.10$.
+# A layer that gives $\sigma$ itself would sometimes give a negative width, or 0, and then the formulas below have no logarithm to take.
+#
+# </details>
+#
 # The cloud has a name: $q(z\mid x)$, read "q of z given x".
 # It is the encoder's proposal: which codes $z$ may belong to the image $x$?
 #
@@ -253,7 +264,7 @@ vh.expect("tape minus truth, log_var", by_tape[1] - np.exp(-1.0), at_least=-0.03
 # Is this the only way?
 # No.
 # Another one never differentiates $f$; it is derived in side road 1.
-# For a VAE, it would be much noisier.
+# For the loss of a VAE, its variance is very high, "and impractical for our purposes" (Kingma and Welling, 2014, section 2.2).
 
 # %% [markdown]
 # ## Stations 3 and 4: the loss has two terms
@@ -368,8 +379,7 @@ print(*(f"{nats:.3f} nats" for nats in vh.bernoulli_nll(two_images, two_logits))
 # ## One training step
 #
 # One convention holds in the whole course: **sum over pixels, sum over latents, then take the mean over the batch, once, at the end.**
-# Many programs take a mean where a sum belongs.
-# That changes the balance of the two terms, and lesson 03 shows how much harm it does.
+# A mean where a sum belongs changes the balance of the two terms, and lesson 03 shows how much harm it does.
 #
 # The loss is reconstruction + KL.
 # Minus the loss, averaged over the draws of $z$, is called the **ELBO**, the *evidence lower bound*.
@@ -844,7 +854,7 @@ vh.expect("reconstruction that the KL costs, nats", kl_costs, at_least=2, at_mos
 # %% [markdown]
 # ## A larger network, and the map
 #
-# Now two hidden layers of 512 units, as in many VAE tutorials, and the sums where they belong.
+# Now two hidden layers of 512 units in place of one of 256.
 # Training takes about three quarters of a minute.
 
 # %%
@@ -1279,7 +1289,7 @@ vh.plot_images([strange, vae.decode(mean)], ["drawn", "decoded"], titles=titles)
 # Even to the blank sheet it answers with a digit.
 #
 # The answer: the letter costs more than the blank sheet, and the model makes no letter of it.
-# And the dearest of all *is* a digit: the seven, moved by six pixels.
+# And the most expensive of all *is* a digit: the seven, moved by six pixels.
 # In the training images, the digits stand in the middle, and a network of Dense layers does not know that pixels have neighbours.
 # So a low cost does not mean "a digit", and a high cost does not mean "no digit".
 # Lesson 08 comes back to this.
@@ -1302,7 +1312,7 @@ vh.expect("a dot, nats", bar_costs[0], at_least=100, at_most=140)
 vh.expect("a bar, nats", bar_costs[1], at_least=70, at_most=125)
 
 # %% [markdown]
-# ### Exercise 2.6 · What does your drawing cost? · 10 min
+# ### Exercise 2.6 · What does your drawing cost? · 8 min
 #
 # Take the page, or change the cell above (it is enough to set other pixels to 1).
 # Find a drawing that is *no* digit and costs less than the median test image, and one that *is* a digit and costs more than 250 nats.
