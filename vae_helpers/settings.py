@@ -1,7 +1,9 @@
-"""The run profile (full or quick), the seed, the one-line banner, and `expect`."""
+"""The run profile (full or quick), the seed, the one-line banner, and the figures that a lesson states."""
 
 import contextlib
+import gc
 import os
+import random
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +36,7 @@ def _muted_stderr():
 
 with _muted_stderr():
     import keras
+    import numpy as np
     import tensorflow as tf
 
     tf.config.list_physical_devices()  # the search for a GPU prints too, and would do so in the middle of a lesson
@@ -42,6 +45,7 @@ with _muted_stderr():
 QUICK_LIMITS = {"epochs": 1, "budget": 1, "seeds": 2, "grid": 6, "samples": 64}
 
 _stand_ins = set()
+_figures = {}  # (what, at_least, at_most) → "as stated", "off" or "not compared"; a cell that runs again counts once
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def run_settings(seed=0, **counts):
     global_generator().state.assign([seed, 0])  # set_random_seed of Keras 3.6 leaves this one as it was
     keras.utils.set_random_seed(seed)
     _stand_ins.clear()
+    _figures.clear()
     gpus = len(tf.config.list_physical_devices("GPU"))
     parts = [
         f"{profile()} profile" + (" (small data, short training)" if quick else ""),
@@ -143,26 +148,73 @@ def expect(what, value, at_least=None, at_most=None, everywhere=False, look_at="
         compared only on the full profile with the data set the lesson asked for.
     look_at: what to look at when the figure is off.
 
-    Prints one line and never stops a reader. With the environment variable VAE_HELPERS_STRICT=1, which
-    the build and the tests set, a figure that is off raises AssertionError.
+    Prints nothing when all is well, and one line when the figure is off; it never stops a reader. With the environment
+    variable VAE_HELPERS_STRICT=1, which the build and the tests set, a figure that is off raises AssertionError.
     """
     if at_least is None and at_most is None:
         raise ValueError("expect needs at_least, at_most or both: without a bound it checks nothing.")
-    value = float(value)
-    bounds = " and ".join(
-        f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None
-    )
-    line = f"{what}: {value:.4g} (expected {bounds})"
+    value, figure = float(value), (what, at_least, at_most)
     if not everywhere and (profile() == "quick" or _stand_ins):
-        print(line + " · not compared: small data or short training")
+        _figures[figure] = "not compared"
         return
     high_enough = at_least is None or value >= at_least
     low_enough = at_most is None or value <= at_most
-    if high_enough and low_enough:
-        print(line + " · as expected")
+    _figures[figure] = "as stated" if high_enough and low_enough else "off"
+    if _figures[figure] == "as stated":
         return
+    bounds = " and ".join(
+        f"{word} {bound:g}" for word, bound in (("at least", at_least), ("at most", at_most)) if bound is not None
+    )
     hint = look_at or "did every cell above run, in order, with the numbers as they stand in the lesson?"
-    message = f"{line} · OFF. Look at this: {hint}"
+    message = f"{what}: {value:.4g} (expected {bounds}) · OFF. Look at this: {hint}"
     print(message)
     if os.environ.get("VAE_HELPERS_STRICT") == "1":
         raise AssertionError(message)
+
+
+def figures_compared():
+    """Print one line: how many figures `expect` has compared with the text since `run_settings`, and which are off."""
+    results = list(_figures.values())
+    off = [what for (what, *_), result in _figures.items() if result == "off"]
+    skipped = results.count("not compared")
+    compared = len(results) - skipped
+    parts = []
+    if compared or not skipped:
+        verdict = f"{len(off)} off ({'; '.join(off)})" if off else "all as stated"
+        parts.append(f"{_number_of_figures(compared)} compared with the text: {verdict}")
+    if skipped:
+        parts.append(f"{_number_of_figures(skipped)} not compared: small data or short training")
+    print(" · ".join(parts))
+
+
+def _number_of_figures(count):
+    return "1 figure" if count == 1 else f"{count} figures"
+
+
+@contextlib.contextmanager
+def aside():
+    """What runs inside leaves the random numbers that come after it, and the count of figures, as if it had not run.
+
+    The build executes the cells that only test the course in it, because the students' edition does not contain them:
+    the numbers stored there must be those that a student gets.
+    """
+    from keras.src.backend.common import global_state
+    from tensorflow.python.eager import context
+
+    common = global_state.get_global_attribute("global_seed_generator")  # None until something has drawn from it
+    operations = context.context()._rng  # numbers the random operations; TensorFlow has no public name for it
+    generators = [one for one in gc.get_objects() if type(one) is keras.random.SeedGenerator]  # those of models, too
+    states = [generator.state.numpy() for generator in generators]
+    python, numpy, tensorflow, figures = random.getstate(), np.random.get_state(), operations.getstate(), dict(_figures)
+    operations.seed("aside")  # other numbers: an operation that is met again would go on where it stopped
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states):
+            generator.state.assign(state)
+        global_state.set_global_attribute("global_seed_generator", common)
+        random.setstate(python)
+        np.random.set_state(numpy)
+        operations.setstate(tensorflow)
+        _figures.clear()
+        _figures.update(figures)
