@@ -41,7 +41,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=6, budget=3, seeds=3, grid=31, samples=10_000)
+settings = vh.run_settings(seed=1, epochs=6, budget=3, seeds=3, grid=30, samples=10_000)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 vh.plot_images(data.x_train[:10]);
 
@@ -487,8 +487,8 @@ silent = train_small(NoNoise)  # we call it "silent", because it has no noise
 # Below are the clouds of forty validation images from both models.
 # Each ellipse is one cloud, as wide as its $\sigma$.
 # The dashed circle is the prior in the same way, one $\sigma$ wide.
-# In two dimensions, the share of draws beyond $d$ standard deviations is $e^{-d^2/2}$.
-# So only 39 % fall inside one $\sigma$; the dotted circle, two $\sigma$ wide, holds 86 %.
+# In two dimensions, a share of $e^{-1/2}=0.61$ of the draws falls outside one $\sigma$, so the dashed circle holds only 39 %.
+# The dotted circle, two $\sigma$ wide, holds $1-e^{-4/2}$, or 86 %.
 
 # %% alt="Two panels with the clouds of the same forty images, coloured by digit, over two circles of the prior. Left, trained with noise: small ellipses, many of them apart. Right, without noise: every ellipse is as large as the inner circle, and all lie over one another."
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.6))
@@ -929,9 +929,9 @@ vh.expect("share of codes farther than 3 from the middle (prior: 0.011)", far_ou
 
 # %% [markdown]
 # Number 3: we decode a grid of codes over the same range.
-# All 961 images come from one call of the decoder.
+# All 900 images come from one call of the decoder.
 
-# %% tags=["picture-manifold"] alt="A grid of 31 by 31 decoded digits. Each digit flows into the next; in the middle and between the classes there are blends."
+# %% tags=["picture-manifold"] alt="A grid of 30 by 30 decoded digits. Each digit flows into the next; in the middle and between the classes there are blends."
 _, ax = plt.subplots(figsize=(8.4, 8.4))
 vh.plot_manifold(vae, n=settings.grid, limit=4, ax=ax)
 ax.set_title("The decoder alone: the latent plane");
