@@ -1439,7 +1439,7 @@ for ax, estimates, title in ((axes[0], square, "$f(z) = z^2$"), (axes[1], wave, 
 # Their average is 2 as well, but it depends on these few draws: more draws are needed for an equally good step.
 # The baseline halves the variance, and it costs nothing.
 # Right, where $f$ goes up and down fast, the reparameterization jumps more, because it multiplies by the steep slope.
-# There the average of $f$ is nearly 0, so the baseline changes nothing.
+# There the average of $f$ is nearly 0, so the baseline changes nothing, and its curve hides the one without.
 #
 # So the reparameterization has *usually* the lower variance, not always.
 # It needs two things: a function with a derivative, and a distribution whose draws can be computed from fixed noise by a function with a derivative,
