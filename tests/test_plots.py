@@ -425,3 +425,28 @@ def test_a_mosaic_puts_rows_and_columns_where_they_belong():
     assert picture.shape == (6, 6)
     assert (picture[:2, :2] == 0).all() and (picture[:2, 4:] == 0.25).all() and (picture[4:, :2] == 0.5).all()
     assert (picture[2:4] == 1).all() and (picture[4:, 4:] == 1).all()  # gaps, and the end of the short row
+
+
+# plot_machine
+
+
+def test_the_machine_shows_the_numbers_of_the_model(make_vae, grey):
+    vae, x = make_vae(grey.shape[1:]), grey[:1]
+    ax = vh.plot_machine(vae, x, seed=3)
+    mean, log_var = map(np.array, vae.encode(x))
+    sigma = np.exp(log_var / 2)
+    z = mean + sigma * np.random.default_rng(3).normal(size=(1, 2))
+    nll, kl = float(vh.bernoulli_nll(x, vae.decoder(z))[0]), float(vh.gaussian_kl(mean, log_var)[0])
+    written = " ".join(texts(ax)).replace("−", "-")
+    assert all(f"{number:.2f}" in written for number in (*mean[0], *sigma[0]))
+    assert f"loss = {nll:.1f} + {kl:.1f} = {nll + kl:.1f} nats" in written
+    image, means = (np.asarray(drawn.get_array()).squeeze() for drawn in ax.images)
+    np.testing.assert_allclose(image, x[0, ..., 0])
+    np.testing.assert_allclose(means, vae.decode(z)[0, ..., 0], atol=1e-6)
+
+
+def test_the_machine_has_room_for_one_image_and_two_latents(make_vae, grey):
+    with pytest.raises(ValueError, match=r"holds 2 images.*x\[:1\]"):
+        vh.plot_machine(make_vae(grey.shape[1:]), grey[:2])
+    with pytest.raises(ValueError, match="3 latents"):
+        vh.plot_machine(make_vae(grey.shape[1:], latent_dim=3), grey[:1])

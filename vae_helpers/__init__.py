@@ -45,6 +45,7 @@ from vae_helpers.plots import (
     plot_history,
     plot_images,
     plot_latent_scatter,
+    plot_machine,
     plot_manifold,
     plot_reconstructions,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "plot_history",
     "plot_images",
     "plot_latent_scatter",
+    "plot_machine",
     "plot_manifold",
     "plot_reconstructions",
     "residual_decoder",

@@ -7,10 +7,11 @@ import numpy as np
 from keras import ops
 from matplotlib import patheffects
 from matplotlib.colors import hsv_to_rgb, to_hex
-from matplotlib.patches import Ellipse, FancyBboxPatch
+from matplotlib.patches import Ellipse, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from vae_helpers.inputs import check_labels, check_pictures
+from vae_helpers.losses import gaussian_kl
 
 # Ten colours that differ in hue and in brightness (Okabe and Ito's eight, two added); classes are named in the
 # figure as well, so that no reader depends on colour alone.
@@ -306,3 +307,69 @@ def _box_text(layer, name):
     shape = "×".join(str(side) for side in layer.output.shape[1:])
     parameters = f"{layer.count_params():,}" if layer.count_params() else "–"
     return f"{name}\n{shape}\n{parameters}"
+
+
+def plot_machine(vae, x, seed=0, ax=None):
+    """One image on its way through a VAE with 2 latents: encoder, cloud, draw, decoder, and the two terms of the loss.
+
+    x: (1, height, width, channels), one image. seed: an integer for the noise of the one draw.
+    Raises ValueError for more than one image, or other than 2 latents.
+    """
+    _check_two_latents(vae.latent_dim, "the model", _OF_A_MODEL)
+    x = check_pictures(x, "x")
+    if len(x) != 1:
+        raise ValueError(f"x holds {len(x)} images; this figure has room for one: x[:1].")
+    mean, log_var = map(_array, vae.encode(x))
+    sigma = np.exp(0.5 * log_var)
+    z = mean + sigma * np.random.default_rng(seed).normal(size=mean.shape)
+    nll, kl = float(vae.nll(x, vae.decoder(z))[0]), float(gaussian_kl(mean, log_var)[0])
+    if ax is None:
+        _, ax = plt.subplots(figsize=(9.2, 4.4))
+    for left, name, pixels in ((0.0, "image x", x), (11.2, "pixel means", vae.decode(z))):
+        ax.imshow(mosaic([pixels]), extent=(left, left + 2, 2, 4), vmin=0, vmax=1, cmap="gray", zorder=2)
+        ax.text(left + 1, 4.15, name, ha="center")
+    for corners, name in (((2.3, 1.0, 3.7, 0.5), "encoder"), ((9.5, 0.5, 10.9, 1.0), "decoder")):
+        left, high, right, low = corners
+        outline = [(left, 3 - high), (left, 3 + high), (right, 3 + low), (right, 3 - low)]
+        ax.add_patch(Polygon(outline, fc=_BOX_COLORS["Dense"], ec="#555555"))
+        ax.text((left + right) / 2, 3, name, ha="center", va="center")
+    lines = [f"${name}$ = ({_signed(v[0, 0])}, {_signed(v[0, 1])})" for name, v in (("\\mu", mean), ("\\sigma", sigma))]
+    yellow = {"boxstyle": "round", "fc": "#fbe9a9", "ec": "#555555"}
+    ax.text(5.1, 3, "\n".join(lines), ha="center", va="center", bbox=yellow)
+    _draw_cloud(ax, (7.9, 3), 1.15, mean[0], sigma[0], z[0])
+    ax.text(7.9, 4.3, "draw $z = \\mu + \\sigma\\varepsilon$", ha="center")
+    ax.text(7.9, 5.0, "noise $\\varepsilon$ from $N(0, I)$", ha="center", color="#555555")
+    for start, end in ((2.02, 2.3), (3.7, 3.95), (6.3, 6.7), (9.12, 9.48), (10.9, 11.18)):
+        ax.annotate("", (end, 3), (start, 3), arrowprops={"arrowstyle": "-|>", "color": "black"})
+    ax.annotate("", (7.9, 4.65), (7.9, 4.98), arrowprops={"arrowstyle": "-|>", "color": "#555555"})
+    _draw_term(ax, (7.9, 7.9), 1.75, 1.1, f"KL: is the cloud far from the prior?  {kl:.1f} nats", "#0072B2")
+    surprised = f"reconstruction: how surprising is x to the decoder?  {nll:.1f} nats"
+    _draw_term(ax, (1.0, 12.2), 1.95, 0.2, surprised, "#D55E00")
+    ax.text(6.6, -0.75, f"loss = {nll:.1f} + {kl:.1f} = {nll + kl:.1f} nats", ha="center", weight="bold")
+    ax.set(xlim=(-0.1, 13.3), ylim=(-1.1, 5.4), aspect="equal")
+    ax.set_axis_off()
+    return ax
+
+
+def _signed(number):
+    """With the sign that formulas have, not a hyphen."""
+    return f"{number:.2f}".replace("-", "−")
+
+
+def _draw_cloud(ax, center, half, mean, sigma, z):
+    """The latent plane over [-4, 4]² as a small square: the prior, one cloud, and the draw z from it."""
+    scale = half / 4
+    ax.add_patch(Rectangle(np.subtract(center, half), 2 * half, 2 * half, fc="white", ec="#555555"))
+    ax.add_patch(Ellipse(center, 2 * scale, 2 * scale, fill=False, linestyle="--", linewidth=1.5))
+    ax.text(center[0], center[1] - 0.85 * half, "dashed: prior", ha="center", va="center", fontsize=9)
+    place = np.clip(mean, -3.9, 3.9) * scale + center
+    ax.add_patch(Ellipse(place, *(2 * scale * sigma), color="#E69F00", alpha=0.6))
+    ax.plot(*(np.clip(z, -3.9, 3.9) * scale + center), "k.", markersize=5)
+
+
+def _draw_term(ax, ends, top, bottom, text, color):
+    """A term of the loss, with a line up to each thing that it compares."""
+    for end in set(ends):
+        ax.plot([end, end], [top, bottom + 0.1], color=color)
+    ax.plot(ends, [bottom + 0.1] * 2, color=color)
+    ax.text(6.6, bottom, text, ha="center", va="center", color=color, bbox={"fc": "white", "ec": color})
