@@ -627,9 +627,8 @@ print(f"{made_x.sum():,} of 200,000 runs made our image: p(x) is about {made_x.m
 # Sort the codes into four places, and count in each.
 
 # %%
-edges = [-np.inf, -0.5, 0.5, 1.5, np.inf]
 print("code z           share of codes   of these make x     product   share of all that made x")
-for low, high in zip(edges, edges[1:]):
+for low, high in ((-np.inf, -0.5), (-0.5, 0.5), (0.5, 1.5), (1.5, np.inf)):
     here = (codes > low) & (codes <= high)
     share, make = here.mean(), made_x[here].mean()
     print(f"{low:5} to {high:4}{share:17.3f}{make:18.3f}{share * make:12.4f}{here[made_x].mean():18.3f}")
@@ -1297,17 +1296,18 @@ variances, directions = variances[::-1], directions[:, ::-1]  # the largest firs
 print("variance along the first directions:", *variances[:6].round(2), "...")
 
 
+# %%
 def linear_loss(parameters, pixel_var):
     """R + K of the linear VAE, averaged over all images and all draws. parameters: W, V and log_var in one row."""
-    W, V = tf.reshape(parameters[:980], (196, 5)), tf.reshape(parameters[980:1960], (5, 196))
-    log_var = parameters[1960:]
-    VC = V @ covariance
-    squares = np.trace(covariance) - 2 * tf.linalg.trace(VC @ W)  # ‖x − mean image − Wμ‖², multiplied out and averaged
-    squares += tf.reduce_sum((tf.transpose(W) @ W) * (VC @ tf.transpose(V)))
-    squares += tf.reduce_sum(tf.exp(log_var) * tf.reduce_sum(W**2, axis=0))  # what the noise in z adds
-    R = 0.5 * (196 * tf.math.log(2 * np.pi * pixel_var) + squares / pixel_var)
-    K = 0.5 * (tf.linalg.diag_part(VC @ tf.transpose(V)) + tf.exp(log_var) - 1 - log_var)  # formula (5)
-    return R + tf.reduce_sum(K), K
+    w, v = tf.reshape(parameters[:980], (196, 5)), tf.reshape(parameters[980:1960], (5, 196))
+    var = tf.exp(parameters[1960:])
+    vc = v @ covariance
+    squares = np.trace(covariance) - 2 * tf.linalg.trace(vc @ w)  # ‖x − mean image − Wμ‖², multiplied out and averaged
+    squares += tf.reduce_sum((tf.transpose(w) @ w) * (vc @ tf.transpose(v)))
+    squares += tf.reduce_sum(var * tf.reduce_sum(w**2, axis=0))  # what the noise in z adds
+    reconstruction = 0.5 * (196 * tf.math.log(2 * np.pi * pixel_var) + squares / pixel_var)
+    kl = 0.5 * (tf.linalg.diag_part(vc @ tf.transpose(v)) + var - 1 - tf.math.log(var))  # formula (5)
+    return reconstruction + tf.reduce_sum(kl), kl
 
 
 # %%
@@ -1328,20 +1328,23 @@ def train_linear(pixel_var, seed=1):
         return [part.numpy() for part in loss_and_gradient(tf.constant(p), pixel_var)]
 
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "maxfun": 10_000}).x
-    K = linear_loss(tf.constant(found), pixel_var)[1].numpy()
-    return found[:980].reshape(196, 5), found[980:1960].reshape(5, 196), found[1960:], np.sort(K)[::-1]
+    kl = linear_loss(tf.constant(found), pixel_var)[1].numpy()
+    return found[:980].reshape(196, 5), found[980:1960].reshape(5, 196), found[1960:], np.sort(kl)[::-1]
 
 
 pixel_var = 0.3  # σ_x²
-W, V, log_var, K = train_linear(pixel_var)
-angles = np.degrees(subspace_angles(W, directions[:, :5]))
+w, v, log_var, kl = train_linear(pixel_var)
+angles = np.degrees(subspace_angles(w, directions[:, :5]))
 print("largest angle between the columns of W and the first five directions:", f"{angles.max():.3f} degrees")
-print("squared length of the columns:", *np.sort((W**2).sum(axis=0))[::-1].round(3))
+print("squared length of the columns:", *np.sort((w**2).sum(axis=0))[::-1].round(3))
 print("variance minus σ_x²:          ", *(variances[:5] - pixel_var).round(3))
+exact_v = np.linalg.solve(np.eye(5) + w.T @ w / pixel_var, w.T / pixel_var)  # S Wᵀ / σ_x², from the posterior
+print("trained encoder minus the exact posterior, largest weight:", f"{np.abs(v - exact_v).max():.4f} of {np.abs(exact_v).max():.2f}")
 
 # %% [markdown]
 # **What you see.** The training found the principal directions of lesson 01, to a small part of a degree, and the predicted lengths.
 # It saw no eigenvector, only $R+K$.
+# Its encoder has become the posterior of the formula above.
 #
 # Now $\log p(x)$, the posterior and the gap, exact, with 196 pixels and five latents.
 # And one experiment: we turn the code space by a rotation, $z\to$ rotated $z$, so that $W$ becomes $W$ times a rotation.
@@ -1352,28 +1355,29 @@ print("variance minus σ_x²:          ", *(variances[:5] - pixel_var).round(3))
 some = data.x_valid.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(data.x_valid), -1)[:500].astype("float64")
 
 
-def known_exactly(W):
+def known_exactly(w):
     """log p(x) and the ELBO of the best q for each image, and the KL from this q to the posterior."""
-    log_px = stats.multivariate_normal(mean_image, W @ W.T + pixel_var * np.eye(196)).logpdf(some)
-    precision = np.eye(5) + W.T @ W / pixel_var  # the inverse of S
-    mean = (some - mean_image) @ W @ np.linalg.inv(precision) / pixel_var  # of the posterior
+    log_px = stats.multivariate_normal(mean_image, w @ w.T + pixel_var * np.eye(196)).logpdf(some)
+    precision = np.eye(5) + w.T @ w / pixel_var  # the inverse of S
+    mean = (some - mean_image) @ w @ np.linalg.inv(precision) / pixel_var  # of the posterior
     log_var = -np.log(np.diag(precision))  # of the best q with independent latents
-    squares = ((some - mean_image - mean @ W.T) ** 2).sum(axis=1) + np.exp(log_var) @ (W**2).sum(axis=0)
-    R = 0.5 * (196 * np.log(2 * np.pi * pixel_var) + squares / pixel_var)
-    K = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(axis=1)
+    squares = ((some - mean_image - mean @ w.T) ** 2).sum(axis=1) + np.exp(log_var) @ (w**2).sum(axis=0)
+    reconstruction = 0.5 * (196 * np.log(2 * np.pi * pixel_var) + squares / pixel_var)
+    kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(axis=1)
     gap = -0.5 * (log_var.sum() + np.linalg.slogdet(precision)[1])  # KL(q ‖ posterior) for equal means
-    return log_px, -(R + K), gap
+    return log_px, -(reconstruction + kl), gap
 
 
 rotation = stats.ortho_group.rvs(5, random_state=1)
-exact = {"as trained": known_exactly(W), "rotated": known_exactly(W @ rotation)}
+exact = {"as trained": known_exactly(w), "rotated": known_exactly(w @ rotation)}
 for name, (log_px, elbos, gap) in exact.items():
     print(f"{name:12s} log p(x) {log_px.mean():.4f}   ELBO {elbos.mean():.4f}   KL(q ‖ posterior) {gap:.4f}")
 
 # %% tags=["guard"]
 vh.expect("angle to the principal directions, degrees", angles.max(), at_most=0.5)
-off = np.abs(np.sort((W**2).sum(axis=0))[::-1] - (variances[:5] - pixel_var)).max()
+off = np.abs(np.sort((w**2).sum(axis=0))[::-1] - (variances[:5] - pixel_var)).max()
 vh.expect("squared lengths minus theory", off, at_most=0.01)
+vh.expect("encoder minus posterior", np.abs(v - exact_v).max(), at_most=0.01)
 off = max(np.abs(log_px - elbos - gap).max() for log_px, elbos, gap in exact.values())
 vh.expect("log p(x) − ELBO − KL(q ‖ posterior), any image", off, at_most=1e-6, everywhere=True)
 off = np.abs(exact["as trained"][0] - exact["rotated"][0]).max()
@@ -1399,7 +1403,7 @@ vh.expect("gap after the rotation, nats", exact["rotated"][2], at_least=0.02)
 
 # %% alt="KL of each of five latents over the pixel variance. Five predicted curves fall to zero one after the other, at the variances of the principal directions; the dots of the trained models lie on them."
 levels = [pixel_var, 0.5, 0.74, 0.84, 1.0, 1.4]
-trained = np.array([K] + [train_linear(level)[3] for level in levels[1:]])  # (levels, latents)
+trained = np.array([kl] + [train_linear(level)[3] for level in levels[1:]])  # (levels, latents)
 
 fine = np.linspace(0.25, 1.45, 400)
 fig, ax = plt.subplots(figsize=(7.5, 3.8))
