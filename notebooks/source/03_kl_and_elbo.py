@@ -599,14 +599,15 @@ ax.legend(loc="lower right");
 # The model of a VAE makes an image in two steps.
 # It draws a code $z$ from the prior $p(z)$.
 # Then the decoder gives the probability of each pixel, $p(x\mid z)$, and the image $x$ is drawn from it.
-# The probability that this machine makes just the image $x$ is called $p(x)$; its logarithm, $\log p(x)$, is the **evidence**.
+# The probability that this machine makes just the image $x$ is $p(x)$, the **evidence**.
+# We want it, or its logarithm $\log p(x)$, to be high.
 #
 # We take a machine so small that we can watch it.
 # One latent, and an image of four pixels.
 # The decoder: pixel $i$ is 1 with probability $\mathrm{sigmoid}(\text{slope}_i\cdot z+\text{offset}_i)$.
 # We have one image, and let the machine run 200,000 times.
 #
-# **Predict.** The first pixel has the slope 10: it is nearly always 1 for $z$ above $-0.2$, and nearly always 0 for $z$ below $-0.6$.
+# **Predict.** The first pixel has the slope 10: it is nearly always 1 for $z$ above 0, and nearly always 0 for $z$ below $-0.8$.
 # In our image it is 1.
 # Which codes will have made our image: (a) all kinds, as in the prior, (b) mostly those between $-0.4$ and 1.5, (c) mostly those below $-0.4$?
 
@@ -635,7 +636,7 @@ print(f"{made_x.sum():,} of 200,000 runs made our image: p(x) is about {made_x.m
 # **What you see.** The answer is (b).
 # Grey, all codes that were drawn: the prior.
 # Blue, only those codes from which our image came.
-# They are fewer kinds: steep on the left, where the first pixel would be 0, and flat on the right.
+# They fill a narrower range: steep on the left, where the first pixel would be 0, and flat on the right.
 #
 # The blue distribution has a name: the **posterior** $p(z\mid x)$, the distribution of the code *after* we have seen the image.
 # And the share of runs that made the image is $p(x)$.
@@ -681,7 +682,7 @@ print(f"p(x) by counting {made_x.mean():.4f}, by the integral {np.exp(log_eviden
 
 # %% tags=["guard"]
 off = abs(made_x.mean() - np.exp(log_evidence)) / np.sqrt(made_x.mean() / made_x.size)
-vh.expect("runs that made our image", made_x.sum(), at_least=17_027, at_most=17_027, everywhere=True)
+vh.expect("runs that made our image", made_x.sum(), at_least=17_020, at_most=17_035, everywhere=True)
 vh.expect("p(x): counting minus integral, in standard errors", off, at_most=4.5, everywhere=True)
 heights, places = np.histogram(codes[made_x], bins=90, range=(-3, 3), density=True)
 off = np.abs(heights - np.interp((places[1:] + places[:-1]) / 2, z, np.exp(log_posterior))).max()
@@ -771,7 +772,7 @@ vh.expect("KL(posterior ‖ prior) of one group", needed, at_least=0.385, at_mos
 #
 # $$\boxed{\ \mathrm{ELBO}=\mathbb E_q[\log p(x\mid z)]-\mathrm{KL}(q(z)\,\Vert\,p(z))\ \le\ \log p(x)\ }$$
 #
-# There it is: the *evidence lower bound*.
+# There it is: the *evidence lower bound*, a bound on the logarithm of the evidence.
 # Minus its first term is the reconstruction term $R$ of lesson 02, and the second is its KL term $K$.
 # So the loss $R+K$ is minus the ELBO.
 #
@@ -901,10 +902,10 @@ ax.fill_between(z, np.exp(log_posterior), color="0.85", label="posterior p(z|x)"
 ax.plot(z, np.exp(log_prior), ":", color="0.4", label="prior p(z)")
 ax.plot(z, np.exp(log_normal(z, *best)), "--", label="best normal q")
 ax.set(xlim=(-3, 4), xlabel="z", ylabel="density", title=f"The best normal q leaves a gap of {best_gap:.3f} nats")
-ax.legend();
+ax.legend()
+vh.expect("gap of the best q, nats", best_gap, at_least=0.073, at_most=0.075, everywhere=True)
 
 # %% tags=["guard"]
-vh.expect("gap of the best q, nats", best_gap, at_least=0.073, at_most=0.075, everywhere=True)
 vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0, everywhere=True)
 
 # %% [markdown]
@@ -1033,6 +1034,7 @@ shares = x_train.mean(axis=0).clip(1e-4, 1 - 1e-4)  # how often each pixel is 1
 logits = np.broadcast_to(np.log(shares / (1 - shares)), x_test.shape)
 r_nothing = float(np.mean(vh.bernoulli_nll(x_test, logits)))
 print(f"R₀, the mean image for every test image: {r_nothing:.1f} nats")
+vh.expect("R₀, nats", r_nothing, at_least=205, at_most=207)
 
 # %% [markdown]
 # Think of the encoder as a customer.
@@ -1057,9 +1059,6 @@ varying = pixels.std(axis=0) > 0.03  # leave out the pixels that are practically
 correlation = np.corrcoef(pixels[:, varying], rowvar=False, dtype=np.float32)
 first_nat = np.linalg.eigvalsh(correlation)[-1]
 print(f"{varying.sum()} pixels; the first nat saves about {first_nat:.1f} nats of reconstruction")
-
-# %% tags=["guard"]
-vh.expect("R₀, nats", r_nothing, at_least=205, at_most=207)
 vh.expect("what the first nat saves, nats", first_nat, at_least=33, at_most=34.2)
 
 # %% [markdown]
@@ -1134,6 +1133,8 @@ for name, (factor_r, factor_k) in losses.items():
     scores[name] = terms(models[name], x_test)
     reconstruction, kl = scores[name]
     print(f"{name:12s}{factor_k / factor_r:9g}{kl.mean():13.5f}{reconstruction.mean():12.1f}", flush=True)
+vh.expect("K of 'sum, sum', nats", scores["sum, sum"][1].mean(), at_least=5.5, at_most=7)
+vh.expect("K of the two losses with a mean over pixels", max(scores[n][1].mean() for n in list(losses)[2:]), at_most=0.01)
 
 # %% alt="Nine rows of ten pictures. Row one: digits of the test set. For sum-sum and sum-mean, the reconstructions and the new images are digits, a little soft. For mean-mean and mean-sum, all pictures are the same grey blur."
 rows, titles = [x_test[:10]], ["image"]
@@ -1157,11 +1158,9 @@ vh.plot_images(rows, titles);
 
 # %% tags=["guard"]
 for name in ("mean, mean", "mean, sum"):
-    vh.expect(f"KL of '{name}', nats", scores[name][1].mean(), at_most=0.01)
     spread = np.std(models[name].sample(10, seed=2), axis=0).max()
     vh.expect(f"largest difference of new images, '{name}'", spread, at_most=0.03)
     vh.expect(f"'{name}': R minus R₀", abs(scores[name][0].mean() - r_nothing), at_most=2)
-vh.expect("KL of 'sum, sum', nats", scores["sum, sum"][1].mean(), at_least=5, at_most=7)
 more = scores["sum, mean"][1].mean() - scores["sum, sum"][1].mean()
 vh.expect("KL of 'sum, mean' minus 'sum, sum'", more, at_least=0.3)
 
@@ -1229,7 +1228,7 @@ ax.legend(loc="lower left");
 # **What the criterion does not say.**
 #
 # - It is about the *first* nat.
-#   The later ones save less: with $\beta=1$ and $K\approx6$ nats, one nat has saved about 11 on average.
+#   The later ones save less: with $\beta=1$ the average nat saved $(R_0-R)/K\approx11$, see the table of the four losses.
 # - Above the line silence is stable: no small step away from it pays.
 #   That nothing better exists far away is not proved.
 #   At most $R_0/\beta$ nats could pay in any case, because no $R$ is below 0: for $\beta=392$ that is 0.5 nats.
@@ -1273,8 +1272,15 @@ error = difference.std() / np.sqrt(difference.size)
 print(f"ELBO: β = 1 {elbo_1.mean():.1f}, β = ½ {elbo_half.mean():.1f}")
 print(f"difference, image by image: {difference.mean():.2f} ± {error:.2f} nats (mean ± standard error)")
 
+# %% tags=["guard"]
+vh.expect("difference of the two ELBOs, nats", abs(difference.mean()), at_most=1.5)
+vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - scores["sum, mean"][0]).mean(), at_least=0)
+
 # %% [markdown]
-# @@ELBO@@
+# **What you see.** In the table above, *sum, mean* has the larger $K$, 7.3 against 6.3 nats, and the lower $R$: as its lower price predicts.
+# The two ELBOs differ by less than two standard errors.
+# And the standard error is about the test images only; another start of the training would shift both.
+# So these two trainings do not decide which loss gives the better ELBO.
 #
 # ### Exercise 3.5 · A loss of your own · 8 min
 #
@@ -1287,7 +1293,8 @@ print(f"difference, image by image: {difference.mean():.2f} ± {error:.2f} nats 
 #
 # $\beta=\frac52=2.5$.
 # It is far below 33.6, so the model speaks.
-# It is above 1, so a nat costs more and $K$ is smaller than that of *sum, sum*: @@K25@@ nats when we ran it, against @@K1@@.
+# It is above 1, so a nat costs more and $K$ is smaller than that of *sum, sum*, 6.3 nats.
+# And it is larger than that of the training with $\beta=5$ in the last picture, 3.2 nats.
 #
 # </details>
 #
@@ -1398,6 +1405,7 @@ print("variance minus σ_x²:          ", *(variances[:5] - pixel_var).round(3))
 posterior_v = np.linalg.solve(np.eye(5) + w.T @ w / pixel_var, w.T / pixel_var)  # S Wᵀ / σ_x²
 off_codes = np.abs((small - mean_image) @ (v - posterior_v).T).mean()
 print("middle of the cloud: encoder minus posterior, on average:", f"{off_codes:.4f}; width {np.exp(0.5 * log_var).mean():.2f}")
+vh.expect("angle to the principal directions, degrees", angles.max(), at_most=0.5)
 
 # %% [markdown]
 # **What you see.** The training found the principal directions of lesson 01, to a small part of a degree, and the predicted lengths.
@@ -1433,7 +1441,6 @@ for name, (log_px, elbos, gap) in exact.items():
     print(f"{name:12s} log p(x) {log_px.mean():.4f}   ELBO {elbos.mean():.4f}   KL(q ‖ posterior) {gap:.4f}")
 
 # %% tags=["guard"]
-vh.expect("angle to the principal directions, degrees", angles.max(), at_most=0.5)
 off = np.abs(np.sort((w**2).sum(axis=0))[::-1] - (variances[:5] - pixel_var)).max()
 vh.expect("squared lengths minus theory", off, at_most=0.01)
 vh.expect("middle of the clouds: encoder minus posterior", off_codes, at_most=0.01)
