@@ -1108,10 +1108,9 @@ def train(factor_r, factor_k, epochs, seed=1):
 # %%
 def terms(vae, x):
     """R and K of each image, summed, with one draw of z for each. Two arrays (batch,)."""
-    mean, log_var = vae.encoder.predict(x, batch_size=1000, verbose=0)
+    mean, log_var = map(np.asarray, vae.encoder(x))
     code = mean + np.exp(0.5 * log_var) * np.random.default_rng(1).normal(size=mean.shape)
-    logits = vae.decoder.predict(code, batch_size=1000, verbose=0)
-    return np.asarray(vh.bernoulli_nll(x, logits)), np.asarray(vh.gaussian_kl(mean, log_var))
+    return np.asarray(vh.bernoulli_nll(x, vae.decoder(code))), np.asarray(vh.gaussian_kl(mean, log_var))
 
 
 # %% [markdown]
