@@ -1250,9 +1250,10 @@ ax.legend(loc="lower left");
 # %% tags=["guard"]
 by_price = {price: [k for (p, _), k in zip(runs, told) if p == price] for price in prices}
 vh.expect("largest K above the line, nats", max(by_price[40]), at_most=0.01)
-vh.expect("smallest K at β = 20, nats", min(by_price[20]), at_least=0.1)
-vh.expect("K at β = 28, nats", by_price[28][0], at_most=0.15)
-vh.expect("K at β = 5, nats", by_price[5][0], at_least=2.0, at_most=4.0)
+vh.expect("smallest K at β = 20, nats", min(by_price[20]), at_least=0.3)
+vh.expect("largest K at β = 20, nats", max(by_price[20]), at_most=0.5)
+vh.expect("K at β = 28, nats", by_price[28][0], at_most=0.01)
+vh.expect("K at β = 5, nats", by_price[5][0], at_least=3.0, at_most=3.4)
 vh.expect("saved by the average nat at β = 1", (r_nothing - scores["sum, sum"][0].mean()) / scores["sum, sum"][1].mean(), at_least=9, at_most=13)
 
 # %% [markdown]
@@ -1273,14 +1274,16 @@ print(f"ELBO: β = 1 {elbo_1.mean():.1f}, β = ½ {elbo_half.mean():.1f}")
 print(f"difference, image by image: {difference.mean():.2f} ± {error:.2f} nats (mean ± standard error)")
 
 # %% tags=["guard"]
-vh.expect("difference of the two ELBOs, nats", abs(difference.mean()), at_most=1.5)
+vh.expect("difference of the two ELBOs, nats", abs(difference.mean()), at_most=1)
+vh.expect("K of 'sum, sum', nats, as in the text", scores["sum, sum"][1].mean(), at_least=6.15, at_most=6.45)
+vh.expect("K of 'sum, mean', nats, as in the text", scores["sum, mean"][1].mean(), at_least=7.0, at_most=7.6)
 vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - scores["sum, mean"][0]).mean(), at_least=0)
 
 # %% [markdown]
 # **What you see.** In the table above, *sum, mean* has the larger $K$, 7.3 against 6.3 nats, and the lower $R$: as its lower price predicts.
-# The two ELBOs differ by less than two standard errors.
-# And the standard error is about the test images only; another start of the training would shift both.
-# So these two trainings do not decide which loss gives the better ELBO.
+# The two ELBOs lie less than one nat apart.
+# The standard error is about the test images only; another start of the training would shift both ELBOs as well.
+# So one training of each does not decide which loss gives the better ELBO.
 #
 # ### Exercise 3.5 · A loss of your own · 8 min
 #
