@@ -1347,8 +1347,11 @@ vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - sc
 # p(z\mid x)=\mathcal N\big(SW^{\mathsf T}(x-\text{mean image})/\sigma_x^2,\ S\big),\quad S=\big(I+W^{\mathsf T}W/\sigma_x^2\big)^{-1}$$
 #
 # This model is **probabilistic PCA** (M. Tipping and C. Bishop, 1999).
-# Its best $W$ is known: the columns span the first principal directions, and the one along direction $j$ has the squared length $\text{variance}_j-\sigma_x^2$.
+# Its best $W$ is known, up to a rotation: column $j$ lies along the principal direction $j$.
+# Its squared length is $\text{variance}_j-\sigma_x^2$, or 0 where this would be negative.
 # We train it as a VAE, which knows nothing of this: linear encoder, linear decoder, five latents, digits of 14 × 14 pixels.
+# (Digits are not Gaussian.
+# That does not matter here: every statement is about this model.)
 #
 # Because everything is linear, the ELBO needs no draws.
 # Its average over all noise and all images is a formula, too.
@@ -1364,7 +1367,7 @@ print("variance along the first directions:", *variances[:6].round(2), "...")
 
 # %%
 def linear_loss(parameters, pixel_var):
-    """R + K of the linear VAE, averaged over all images and all draws. parameters: W, V and log_var in one row."""
+    """R + K of the linear VAE, averaged over all images and all draws. parameters: W (980 = 196 · 5 numbers), V, log_var."""
     w, v = tf.reshape(parameters[:980], (196, 5)), tf.reshape(parameters[980:1960], (5, 196))
     var = tf.exp(parameters[1960:])
     vc = v @ covariance
