@@ -1050,8 +1050,8 @@ vh.expect("R₀, nats", r_nothing, at_least=205, at_most=207)
 # For very small codes, the VAE becomes PCA of the pixels, each divided by its standard deviation.
 # Then the first nat saves as many nats as the variance along the first principal direction.
 # (Derived in a side road at the end.)
-# This variance is the largest eigenvalue of the pixels' correlation matrix.
-# We can compute it before any training:
+# A program finds this variance as the largest *eigenvalue* of the table of the correlations of all pairs of pixels.
+# So we know it before any training:
 
 # %%
 pixels = x_train.reshape(len(x_train), -1)
@@ -1441,7 +1441,7 @@ def known_exactly(w):
     return log_px, -(reconstruction + kl), gap
 
 
-rotation = stats.ortho_group.rvs(5, random_state=1)
+rotation = stats.ortho_group.rvs(5, random_state=1)  # turns (or mirrors) the space of five latents
 exact = {"as trained": known_exactly(w), "rotated": known_exactly(w @ rotation)}
 for name, (log_px, elbos, gap) in exact.items():
     print(f"{name:12s} log p(x) {log_px.mean():.4f}   ELBO {elbos.mean():.4f}   KL(q ‖ posterior) {gap:.4f}")
