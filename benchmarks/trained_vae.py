@@ -12,7 +12,7 @@ import numpy as np
 import vae_helpers as vh
 from vae_helpers.trained import WEIGHTS, trained_vae, tutorial_vae
 
-EPOCHS, BATCH, RATE = 20, 64, 2e-3
+EPOCHS, BATCH, RATE = 8, 64, 3e-3
 
 
 def main():
