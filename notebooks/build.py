@@ -278,7 +278,7 @@ def lighter(png):
         vivid = np.flatnonzero(np.ptp(colours, axis=1) > 40)
         frequent = vivid[np.argsort(-counts[vivid])][:64]
         kept = np.unique([*places_of_wanted[distances < 2], *frequent])
-        means = KMeans(256 - len(kept), init="random", n_init=1, max_iter=20, random_state=0)
+        means = KMeans(256 - len(kept), init="k-means++", n_init=1, max_iter=10, random_state=0)
         means.fit(colours, sample_weight=np.sqrt(counts))
         palette = np.concatenate([colours[kept], np.rint(means.cluster_centers_)]).astype(int)
         nearest = np.concatenate([pairwise_distances_argmin(part, palette) for part in np.array_split(colours, 20)])
