@@ -436,7 +436,7 @@ def test_a_dot_keeps_its_class_in_a_stored_picture(map_of_ten_classes):
     sure = (np.sort(of_one_class, axis=1)[:, 0] < 2) & (np.sort(of_one_class, axis=1)[:, 1] > 12)
     before, after = of_one_class[sure].argmin(axis=1), distances(stored[sure]).argmin(axis=1)
     assert np.bincount(before, minlength=10).min() > 30
-    assert np.mean(before == after) > 0.999
+    assert np.mean(before == after) > 0.995
 
 
 def test_a_picture_of_few_colours_is_stored_unchanged():
