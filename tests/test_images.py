@@ -152,6 +152,7 @@ def test_figures_are_not_expected_of_digits_that_stand_in(folder, monkeypatch, c
     keras_brings(monkeypatch, OSError("no network"))
     vh.load_images("mnist")
     vh.expect("test ELBO", -500, at_least=-142)
+    vh.figures_compared()
     assert "not compared" in capsys.readouterr().out
 
 
