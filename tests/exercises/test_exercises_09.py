@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from tables import rows
 
 
 def bits_per_dimension(loss, image_shape):
@@ -137,16 +138,12 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_what_is_right_passes(said, name):
-    for function in RIGHT[name]:
-        assert f"{name} · right: " in said(name, function)
+@pytest.mark.parametrize("name, function", rows(RIGHT))
+def test_what_is_right_passes(said, name, function):
+    assert f"{name} · right: " in said(name, function)
 
 
-@pytest.mark.parametrize(
-    "name, function, phrase",
-    [pytest.param(name, *case, id=f"{name}-{i}") for name, cases in WRONG.items() for i, case in enumerate(cases)],
-)
+@pytest.mark.parametrize("name, function, phrase", rows(WRONG))
 def test_a_mistake_is_named(said, name, function, phrase):
     text = said(name, function)
     assert phrase in text and "right: " not in text

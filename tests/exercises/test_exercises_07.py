@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from scipy import integrate, special
+from tables import rows
 
 import vae_helpers as vh
 
@@ -113,7 +114,7 @@ RIGHT = {
 NAMES = list(RIGHT)
 
 
-@pytest.mark.parametrize("name, function", [(name, way) for name, ways in RIGHT.items() for way in ways])
+@pytest.mark.parametrize("name, function", rows(RIGHT))
 def test_what_is_right_passes(said, name, function):
     assert f"{name} · right: " in said(name, function)
 
@@ -226,11 +227,10 @@ WRONG = {
         (lambda d, n, s: -d / n / np.log(10) + np.log10(s), "base 10"),
     ],
 }
-CASES = [(name, function, phrase) for name, pairs in WRONG.items() for function, phrase in pairs]
 ESSENCE = ["ops.mean(", "np.mean(", "logsumexp(", "np.log2(", "ops.tanh(", "math.log("]  # code that would be the answer
 
 
-@pytest.mark.parametrize("name, function, phrase", CASES)
+@pytest.mark.parametrize("name, function, phrase", rows(WRONG))
 def test_a_mistake_is_named(said, name, function, phrase):
     text = said(name, function)
     assert phrase in text and "· right" not in text

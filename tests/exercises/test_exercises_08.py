@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from sklearn.metrics import roc_auc_score
+from tables import rows
 
 import vae_helpers as vh
 
@@ -84,7 +85,7 @@ def chain_step_by_call(vae, image, seen, rng):
     return ops.where(seen == 1, image, ops.cast(rng.random(image.shape) < pixels, "float32"))
 
 
-CORRECT = {
+RIGHT = {
     "class_probabilities": [
         class_probabilities,
         lambda a, b: ops.softmax(a + b, axis=1),
@@ -96,7 +97,7 @@ CORRECT = {
     "seen_nll": [seen_nll, seen_nll_by_hiding, seen_nll_by_picking, seen_nll_by_tensorflow],
     "chain_step": [chain_step, chain_step_by_parts, chain_step_with_one_rng, chain_step_by_call],
 }
-NAMES = sorted(CORRECT)
+NAMES = sorted(RIGHT)
 
 
 def test_every_exercise_of_the_lesson_is_here():
@@ -109,7 +110,7 @@ def test_every_exercise_has_its_number():
     assert starts == [f"Exercise 8.{i}." for i in (1, 2, 3, 4)]
 
 
-@pytest.mark.parametrize("name, function", [(n, f) for n in NAMES for f in CORRECT[n]])
+@pytest.mark.parametrize("name, function", rows(RIGHT))
 def test_what_is_right_passes(said, name, function):
     assert f"{name} · right: " in said(name, function)
 
@@ -130,7 +131,7 @@ def test_nonsense_is_never_right(said, name):
     for value in [*values, rng.random(4), rng.random((4, 3)), np.ones((12, 2, 3, 1)), ops.zeros((500, 2, 3, 1))]:
         assert "· right" not in said(name, lambda *arguments, value=value: value)
     for spoil in (lambda a: a + 0.75, lambda a: 1.5 * a + 1, lambda a: a * np.nan, lambda a: np.stack([a, a])):
-        text = said(name, lambda *arguments, spoil=spoil: spoil(np.array(CORRECT[name][0](*arguments), "float64")))
+        text = said(name, lambda *arguments, spoil=spoil: spoil(np.array(RIGHT[name][0](*arguments), "float64")))
         assert "· right" not in text
 
 
@@ -291,7 +292,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("name, function, phrase", [(n, f, p) for n in NAMES for f, p in WRONG[n]])
+@pytest.mark.parametrize("name, function, phrase", rows(WRONG))
 def test_a_mistake_is_named(said, name, function, phrase):
     text = said(name, function)
     assert phrase in text and "· right" not in text
