@@ -132,7 +132,7 @@ def walk_in_a_loop(start, end, steps):
 
 def fitted_by_eigenvectors(codes, n, rng):
     values, vectors = np.linalg.eigh(np.cov(codes, rowvar=False, bias=True))
-    return np.average(codes, axis=0) + (rng.standard_normal((n, 2)) * np.sqrt(values)) @ vectors.T
+    return np.average(codes, axis=0) + (rng.standard_normal((n, len(values))) * np.sqrt(values)) @ vectors.T
 
 
 def fitted_by_scipy(codes, n, rng):
@@ -143,7 +143,7 @@ def fitted_by_scipy(codes, n, rng):
 
 def fitted_one_by_one(codes, n, rng):
     mean, factor = codes.mean(0), np.linalg.cholesky(np.cov(codes.T))
-    return [mean + factor @ rng.normal(size=2) for _ in range(n)]
+    return [mean + factor @ rng.normal(size=len(mean)) for _ in range(n)]
 
 
 class Walker:
@@ -181,7 +181,7 @@ WRONG = {
         (lambda x, y: np.sum((x - y) ** 2, axis=0), "axis 0, the images"),
         (lambda x, y: sum((a - b) ** 2 for a, b in zip(x, y)), "axis 0, the images"),
         (lambda x, y: np.sum((x - y) ** 2, axis=1), "over one axis of the pixels only"),
-        (lambda x, y: 0.5 * np.sum((x - y) ** 2, axis=(1, 2, 3)), "every value is 0.5 times"),
+        (lambda x, y: 0.5 * np.sum((x - y) ** 2, axis=(1, 2, 3)), "every value is ½ times"),
         (lambda x, y: np.sum((x - y) ** 2, axis=PIXELS, keepdims=True), "shape (5, 1, 1, 1); it should be (5,)"),
         (lambda x, y: -np.sum((x - y) ** 2, axis=PIXELS), "an error is never negative"),
     ],
@@ -261,7 +261,6 @@ RIGHT = {
         squares_in_place,
         vh.squared_error,
         lambda x, y: np.einsum("nhwc,nhwc->n", x - y, x - y),
-        lambda x, y: [float(np.linalg.norm(a - b)) ** 2 for a, b in zip(x, y)],
         lambda x, y: tf.reduce_sum(tf.math.squared_difference(x, y), axis=[1, 2, 3]),
         lambda x, y: ops.sum(ops.square(x.astype("float64") - y), axis=tuple(range(1, x.ndim))),
     ],

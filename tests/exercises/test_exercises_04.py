@@ -139,7 +139,7 @@ WRONG = {
         (lambda a, k: convolve(a.T, k.T), "rows and columns of the result are swapped"),
         (lambda a, k: convolve(a, k)[:, :-1], "the last column is missing"),
         (lambda a, k: convolve(a, k)[None, :, :, None], "shape (1, 5, 3, 1); it should be (5, 3)"),
-        (lambda a, k: convolve(a, k) + 1, "the value at"),
+        (lambda a, k: convolve(a, k) + 1, "every value is 1 too large"),
     ],
     "transposed_size": [
         (
@@ -200,8 +200,8 @@ WRONG = {
         (lambda g, rng: 255 * (rng.random(g.shape) < g), "for example 255"),
         (lambda g, rng: rng.binomial(2, g), "for example 2"),
         (lambda g, rng: (rng.normal(size=g.shape) < g).astype(int), "normal random numbers"),
-        (lambda g, rng: (g + rng.normal(0, 0.1, g.shape) > 0.5).astype(int), "a pixel of 0.9 comes out 1"),
-        (lambda g, rng: (rng.random(g.shape) < g**2).astype(int), "with frequency 0.82; it should be 0.90"),
+        (lambda g, rng: (g + rng.normal(0, 0.1, g.shape) > 0.5).astype(int), "comes out 1"),
+        (lambda g, rng: (rng.random(g.shape) < g**2).astype(int), "the *square* of its grey value"),
         (lambda g, rng: [(rng.random(i.shape) < i).any() for i in g], "it should be that of the images"),
     ],
 }

@@ -87,7 +87,7 @@ def circle_by_scipy(start, end, steps):
 def circle_by_turning(start, end, steps):
     long, short = np.linalg.norm(start), np.linalg.norm(end)
     across = end - (end @ start) / long**2 * start
-    if np.linalg.norm(across) > 0:
+    if np.linalg.norm(across) > 1e-6 * short:
         across /= np.linalg.norm(across)
     angle = np.arctan2(end @ across, end @ start / long)
     points = []
@@ -118,8 +118,8 @@ WRONG = {
         (lambda v: list(zip(v, v)), "of the diagonal only"),
         (lambda v: np.column_stack([v, v[::-1]]), "of one diagonal only"),
         (lambda v: grid_codes(np.linspace(v[0], v[-1], len(v))), "spread evenly; use"),
-        (lambda v: grid_codes(np.arange(len(v)) + v[0]), "it should be"),
-        (lambda v: grid_codes(v)[:-1], "shape (8, 2); it should be (9, 2)"),
+        (lambda v: grid_codes(np.arange(len(v)) + v[0]), "some values are right"),
+        (lambda v: grid_codes(v)[:-1], "the last one of axis 0 is left out"),
     ],
     "great_circle": [
         (lambda a, b, n: np.linspace(a, b, n), "this is the straight line"),

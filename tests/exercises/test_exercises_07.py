@@ -185,7 +185,7 @@ WRONG = {
         (lambda x, m: 2 * mse(x, m), "twice too much"),
         (lambda x, m: 1 / mse(x, m), "the precision"),
         (lambda x, m: error(x, m).ravel() @ error(x, m).ravel() / (error(x, m).size - 1), "n − 1"),
-        (lambda x, m: 3 * mse(x, m), "the value is"),
+        (lambda x, m: 3 * mse(x, m), "every value is 3 times"),
     ],
     "importance_bound": [
         (lambda w: np.mean(np.asarray(w), 0), "still the ELBO"),
@@ -205,8 +205,8 @@ WRONG = {
         (lambda w: np.sum(w, axis=0), "sum of the log weights"),
         (lambda w: np.log(np.mean(w, axis=0)), "taken twice"),
         (lambda w: bound_by_scipy(w) / np.log(2), "log2"),
-        (lambda w: np.log(np.mean(np.exp(np.asarray(w)), axis=0)), "near −100 or −800"),
-        (lambda w: np.log(np.mean(np.exp(np.asarray(w)), axis=0) + 1e-12), "do not add constants"),
+        (lambda w: np.log(np.mean(np.exp(np.asarray(w)), axis=0)), "here near −800"),
+        (lambda w: np.log(np.mean(np.exp(np.asarray(w)), axis=0) + 1e-12), "not a constant"),
     ],
     "bits_per_pixel": [
         (lambda d, n, s: -d / n / np.log(2), "levels are missing"),

@@ -254,7 +254,7 @@ WRONG = {
         (lambda x, a, s: (s * pixel_nll(x, a)).sum((1, 2)), "leave the channel"),
         (lambda x, a, s: total(-s * (x * np.log(a) + (1 - x) * np.log(1 - a))), "not probabilities"),
         (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)))), "overflows"),
-        (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)) + 1e-7)), "overflows"),
+        (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)) + 1e-7)), "without a cut"),
     ],
     "chain_step": [
         (lambda v, x, s, r: tossed(v, x, r), "whole decoded image"),
@@ -282,7 +282,7 @@ WRONG = {
         (coins(lambda p, rng: 0.5 * (rng.random((2, *p.shape)) < p).sum(axis=0)), "neither 0 nor 1"),
         (lambda v, x, s, r: keep(x, s, (r.random(x.shape) < v.reconstruct(x))), "you decode the mean"),
         (own_noise(lambda shape, rng: rng.normal(size=shape), np.exp), "exp(log_var) is the variance"),
-        (own_noise(lambda shape, rng: rng.normal(size=shape), np.ones_like), "Stretch the noise by σ"),
+        (own_noise(lambda shape, rng: rng.normal(size=shape), np.ones_like), "is the noise stretched by σ"),
         (own_noise(lambda shape, rng: 0.5 * rng.normal(size=shape)), "σ is 1 in your draws"),
         (own_noise(lambda shape, rng: rng.normal(size=(1, 3))), "all images get the same noise"),
         (own_noise(lambda shape, rng: rng.normal(size=(shape[0], 1))), "all latents of an image get the same noise"),

@@ -95,26 +95,33 @@ def _without(array, place):
     return result
 
 
-# Changes of an argument; @ is its name.
-INPUTS = [
+# Changes of an argument; @ is its name. The likely ones are tried together with another mistake, too.
+LIKELY = [
     ("0 in place of @: is it used?", np.zeros_like),
     ("1 in place of @", np.ones_like),
     ("−@ in place of @: look at its sign", np.negative),
     ("the absolute value of @", np.abs),
     ("the square of @ in place of @", np.square),
     ("the square root of @ in place of @", np.sqrt),
-    ("the square root of the absolute value of @ in place of @", lambda a: np.sqrt(np.abs(a))),
     ("exp(@) in place of @", np.exp),
     ("exp(@/2) in place of @", lambda a: np.exp(a / 2)),
     ("the logarithm of @ in place of @", np.log),
     ("the logarithm of the absolute value of @ in place of @", lambda a: np.log(np.abs(a))),
     ("2·@ in place of @", lambda a: 2 * a),
     ("half of @ in place of @", lambda a: a / 2),
-    ("1 / @ in place of @", lambda a: 1 / a),
     ("@ + 1 in place of @", lambda a: a + 1),
     ("@ − 1 in place of @", lambda a: a - 1),
     ("1 − @ in place of @", lambda a: 1 - a),
     ("sigmoid(@) in place of @", lambda a: 1 / (1 + np.exp(-a))),
+    ("@ > 0 in place of @", lambda a: (a > 0).astype(float)),
+    ("the mean of @ over axis 0 in place of each row", lambda a: np.broadcast_to(_at_least(a, 2).mean(0), a.shape)),
+    ("the first row of @ in place of each row", lambda a: np.broadcast_to(_at_least(a, 2)[:1], a.shape)),
+    ("@ in the opposite order along axis 0", lambda a: a[::-1]),
+    ("rows and columns of @ swapped", lambda a: np.swapaxes(_at_least(a, 2), 0, 1)),
+]
+OTHERS = [
+    ("the square root of the absolute value of @ in place of @", lambda a: np.sqrt(np.abs(a))),
+    ("1 / @ in place of @", lambda a: 1 / a),
     ("tanh(@) in place of @", np.tanh),
     ("softplus(@) in place of @", lambda a: np.logaddexp(0, a)),
     ("@ with negative values set to 0", lambda a: np.maximum(a, 0)),
@@ -126,17 +133,13 @@ INPUTS = [
     ("@ cut to whole numbers: an array of integers drops what stands after the point", np.trunc),
     ("@ rounded to one decimal", lambda a: np.round(a, 1)),
     ("@ rounded to two decimals", lambda a: np.round(a, 2)),
-    ("@ > 0 in place of @", lambda a: (a > 0).astype(float)),
     ("@ > 0.5 in place of @", lambda a: (a > 0.5).astype(float)),
     ("@ minus its mean", lambda a: a - a.mean()),
     ("@ minus its mean over axis 0", lambda a: a - _at_least(a, 2).mean(axis=0)),
     ("@ minus its mean over the last axis", lambda a: a - _at_least(a, 2).mean(axis=-1, keepdims=True)),
     ("the mean of @ in place of each of its numbers", lambda a: np.full(a.shape, a.mean())),
-    ("the mean of @ over axis 0 in place of each row", lambda a: np.broadcast_to(_at_least(a, 2).mean(0), a.shape)),
-    ("the first row of @ in place of each row", lambda a: np.broadcast_to(_at_least(a, 2)[:1], a.shape)),
     ("the last row of @ in place of each row", lambda a: np.broadcast_to(_at_least(a, 2)[-1:], a.shape)),
     ("the first number of @ in place of each", lambda a: np.full(a.shape, a.flat[0])),
-    ("@ in the opposite order along axis 0", lambda a: a[::-1]),
     ("@ in the opposite order along its last axis", lambda a: _at_least(a, 2)[..., ::-1]),
     ("@ without its first row", lambda a: a[1:]),
     ("@ without its last row", lambda a: a[:-1]),
@@ -144,7 +147,6 @@ INPUTS = [
     ("@ without its first column", lambda a: _at_least(a, 2)[:, 1:]),
     ("only the first row of @", lambda a: _at_least(a, 2)[:1]),
     ("only the first column of @", lambda a: _at_least(a, 2)[:, :1]),
-    ("rows and columns of @ swapped", lambda a: np.swapaxes(_at_least(a, 2), 0, 1)),
     ("@ sorted", lambda a: np.sort(a, axis=0)),
     ("@ sorted along its last axis", lambda a: np.sort(_at_least(a, 2), axis=-1)),
     ("@ divided by its length", lambda a: a / np.linalg.norm(a)),

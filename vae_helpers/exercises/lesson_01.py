@@ -9,8 +9,8 @@ from vae_helpers.exercises.report import exercise, numbers, pair
 def squared_error(report):
     """Exercise 1.1. function(x, x_hat): images (n, height, width, channels) → the squared error of each image, (n,)."""
     # one channel and three: functions that forget the channel differ only for three
-    cases = [(numbers(5, 4, 3, c, seed=c), numbers(5, 4, 3, c, seed=c + 1)) for c in (1, 3)]
-    pixels, each = (1, 2, 3), "one number for each of the 5 images."
+    cases = [(numbers(n, 4, 3, c, seed=c), numbers(n, 4, 3, c, seed=c + 1)) for n, c in ((5, 1), (7, 3))]
+    pixels, each = (1, 2, 3), "one number for each image."
     mistakes = [
         (
             "you take the mean over the pixels; the error of an image is the sum over its pixels.",
@@ -50,6 +50,9 @@ def squared_error(report):
         ("the sign is wrong: an error is never negative.", lambda x, y: -((x - y) ** 2).sum(pixels)),
     ]  # fmt: skip
     report.compare(cases, lambda x, y: ((x - y) ** 2).sum(pixels), mistakes, each)
+    report.so_far = ("right where `x` and `x_hat` have equally many images. But `x_hat` may also be one image for all, "
+                     "(1, height, width, channels):")  # fmt: skip
+    report.compare([(case[0], case[1][:1]) for case in cases], lambda x, y: ((x - y) ** 2).sum(pixels), [], each)
     return "one number for each image, the sum over all of its pixels."
 
 
@@ -60,9 +63,9 @@ def pca_reconstruct(report):
     mean: (pixels,), of the training images. directions: (k, pixels), at right angles, each of length 1.
     """
     cases = []
-    for seed, pixels, k in ((0, 7, 3), (1, 5, 1)):
+    for seed, n, pixels, k in ((0, 6, 7, 3), (1, 4, 5, 1)):
         directions = np.linalg.qr(numbers(pixels, pixels, seed=seed))[0][:k]
-        cases.append((2 + numbers(6, pixels, seed=seed + 2), 1 + numbers(pixels, seed=seed + 4), directions))
+        cases.append((2 + numbers(n, pixels, seed=seed + 2), 1 + numbers(pixels, seed=seed + 4), directions))
     mistakes = [
         ("you do not subtract the mean before you project; the codes are measured from the mean image.",
          lambda x, m, w: x @ w.T @ w + m),
@@ -157,7 +160,7 @@ def _uneven_steps(points, start, end, steps):
 def draw_fitted(report):
     """Exercise 1.4. function(codes, n, rng): codes (images, latent) → n draws from the fitted normal, (n, latent)."""
     rng = np.random.default_rng
-    codes = rng(0).multivariate_normal([3.0, -2.0], [[4.0, 3.0], [3.0, 9.0]], size=300)
+    codes = rng(0).multivariate_normal([3.0, -1.0], [[4.0, 3.0], [3.0, 9.0]], size=300)
     n = 10_000
     draws = report.array(codes, n, rng(1))
     if draws.shape == (2, n):
@@ -178,14 +181,48 @@ def draw_fitted(report):
         report.wrong("you do not draw with `rng`: a generator that starts anew from the same seed must give the same "
                      "draws.")  # fmt: skip
     _check_cloud(report, draws, codes)
+    corners = np.array([[5.0, 5.0], [5.0, -5.0], [-5.0, 5.0], [-5.0, -5.0]])
+    spread = report.array(corners, 4000, rng(2))
+    if spread.shape == (4000, 2) and _kurtosis(spread).min() < 2.3:
+        report.wrong("mean and covariance are right, but your draws stay close to the codes that exist. A normal "
+                     "distribution also fills the space between them, and goes beyond.")  # fmt: skip
+    report.so_far = "right for two latents. For three:"
+    three = codes[:, [0, 1, 0]] + rng(3).normal(size=(300, 3)) * [0.5, 0.5, 2.0]
+    draws = report.array(three, n, rng(4))
+    if draws.shape != (n, 3):
+        report.wrong(f"the result has shape {draws.shape}; asked for n = {n}, it should be ({n}, 3).")
+    if not np.allclose(draws.mean(0), three.mean(0), atol=0.2) or not np.allclose(
+        np.cov(draws.T), np.cov(three.T), atol=1
+    ):
+        report.wrong("mean or covariance of your draws are not those of the codes.")
     return "mean and covariance are those of the codes, and every call draws anew."
+
+
+def _kurtosis(draws):
+    """Of each column: 3 for a normal distribution, and 1 for two values."""
+    return np.mean(((draws - draws.mean(0)) / (draws.std(0) + 1e-12)) ** 4, axis=0)
+
+
+def _check_order(report, draws, codes):
+    """Mistakes in the order of the draws, which mean and spread do not show."""
+    if (np.diff(draws, axis=0) >= 0).all(axis=0).any():
+        report.wrong("your draws are sorted, each column by itself: then the numbers of one draw are torn apart. "
+                     "Leave them as they come.")  # fmt: skip
+    second_moment = codes.T @ codes / len(codes)
+    if np.allclose(np.cov(draws.T), second_moment, rtol=0.08) and np.abs(draws.mean(0) - codes.mean(0)).max() < 0.2:
+        report.wrong("you take the mean of the products for the covariance: subtract the mean of the codes first, as "
+                     "np.cov does.")  # fmt: skip
+    one, two = draws[:-1] - draws.mean(0), draws[1:] - draws.mean(0)
+    if (np.abs((one * two).mean(0)) > 0.1 * draws.var(0)).any():
+        report.wrong("each draw is like the one before it: the draws should be independent of each other.")
 
 
 def _check_cloud(report, draws, codes):
     """Mean, spread, shape and covariance of draws (n, 2) against those of the codes."""
     mean, covariance = codes.mean(0), np.cov(codes.T)
     found, wanted, center = draws.std(0), np.sqrt(np.diag(covariance)), draws.mean(0)
-    if np.abs(np.mean(((draws - center) / found) ** 4, 0) - 3).max() > 0.5:
+    _check_order(report, draws, codes)
+    if np.abs(_kurtosis(draws) - 3).max() > 0.5:
         report.wrong("your draws are not from a normal distribution.")
     if np.abs(center - mean).max() > 0.15:
         told = "have the wrong mean"

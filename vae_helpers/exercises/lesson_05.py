@@ -3,7 +3,7 @@
 import numpy as np
 
 from vae_helpers.exercises.lesson_01 import line
-from vae_helpers.exercises.report import exercise
+from vae_helpers.exercises.report import exercise, numbers
 
 
 def _grid(first, second, order="rows"):
@@ -131,13 +131,30 @@ def great_circle(report):
         report.wrong("the angle is wrong: for (0, 3) and (1, 0.5) it is not a number, because the arccos of a number "
                      "above 1 is NaN. Divide start · end by both lengths before the arccos.")  # fmt: skip
     report.compare(cases, _circle, mistakes, "one row for each point of the walk.")
-    same, ok = np.array([0.0, 2.0]), "the path is right, except where start and end have the same direction: "
-    points = report.array(same, 2 * same, 4)
-    if not np.isfinite(points).all():
-        report.wrong(ok + "there θ = 0, and 0/0 gives NaN.\nA straight line is the right way there.")
-    if points.shape != (4, 2) or not np.allclose(points, line(same, 2 * same, np.linspace(0, 1, 4)), atol=1e-3):
-        report.wrong(ok + "there only the length changes, in equal steps from that of start to that of end.")
+    for start, end in _parallel():
+        _check_parallel(report, start, end)
     return "both ends, equal angles, evenly changing length, and no NaN where the directions are equal."
+
+
+def _parallel():
+    """Pairs of one direction. Of some the cosine, rounded, is 1 exactly; of some it is above 1, of some below."""
+    rng = np.random.default_rng(0)
+    starts = [np.array([0.0, 2.0]), np.ones(3), *rng.normal(size=(12, 3)), *rng.normal(size=(4, 5)).astype("float32")]
+    pairs = [(start, factor * start) for start in starts for factor in (2.0, 1.0)]
+    pairs = [(a, b.astype(a.dtype)) for a, b in pairs]
+    return [pairs[0], *[(a, b) for a, b in pairs if a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 1], *pairs[2:8]]
+
+
+def _check_parallel(report, start, end):
+    ok = "the path is right, except where start and end have the same direction: "
+    points, place = report.array(start, end, 4), f"\nFor example for start = {start.round(3)} and end = {end.round(3)}."
+    if not np.isfinite(points).all():
+        above = start @ end / (np.linalg.norm(start) * np.linalg.norm(end)) > 1
+        why = ("there the cosine, rounded, is a little above 1, and its arccos is NaN. Cut it off at 1." if above else
+               "there θ = 0 or nearly 0, and 0/0 gives NaN.\nA straight line is the right way there.")  # fmt: skip
+        report.wrong(ok + why + place)
+    if points.shape != (4, len(start)) or not np.allclose(points, line(start, end, np.linspace(0, 1, 4)), atol=1e-3):
+        report.wrong(ok + "there only the length changes, in equal steps from that of start to that of end." + place)
 
 
 def _wrong_angle(a, b, n, clip):
@@ -155,15 +172,27 @@ def _without_sine(a, b, n):
 @exercise
 def active_latents(report):
     """Exercise 5.3. function(mean, threshold): (images, latent) → True for each latent that is active, (latent,)."""
-    rng = np.random.default_rng(0)
-    # standard deviations over the images; the averages make a latent look active that is not
-    mean = (rng.normal(size=(50, 6)) * [1.0, 0.05, 0.3, 0.0, 0.15, 0.03] + [0.0, 2.0, -1.0, 0.5, 0.0, 0.0]).astype(
-        "float32"
-    )
-    cases = [(mean, 0.01), (mean, 0.05), (mean[:, :4], 0.01)]
+    # standard deviations over the images, none near the thresholds; averages make a latent look active that is not
+    spreads = np.array([1.0, 0.05, 0.3, 0.0, 0.15, 0.03, 0.08, 0.13, 0.35, 0.6, 0.18, 0.02, 0.4, 0.065, 0.28, 0.12])
+    averages = np.array([0.0, 2.0, -1.0, 0.5, 0.0, 0.0, -0.3, 0.15, 0.1, -0.05, 1.0, 0.02, -0.6, 0.12, 0.02, -0.09])
+    cases = []
+    for seed, images, latents, threshold in (
+        (0, 50, 6, 0.01),
+        (1, 40, 16, 0.045),
+        (2, 30, 12, 0.01),
+        (3, 60, 16, 0.14),
+    ):
+        noise = numbers(images, latents, seed=seed)
+        noise = (noise - noise.mean(0)) / noise.std(0)
+        places = np.random.default_rng(seed).permutation(16)[:latents] if seed else slice(6)
+        cases.append(((noise * spreads[places] + averages[places]).astype("float32"), threshold))
     mistakes = [
         ("you compare the standard deviation with the threshold; the threshold is for the variance.",
          lambda m, t: m.std(0) > t),
+        ("you subtract one average, that of all numbers; each latent has its own.",
+         lambda m, t: ((m - m.mean()) ** 2).mean(0) > t),
+        ("you count how many images are farther from the average than the threshold; take the variance over the images "
+         "first, then compare.", lambda m, t: (np.abs(m - m.mean(0)) > t).mean(0) > 0.5),
         ("you take the average of the squares; the variance subtracts the average first.",
          lambda m, t: (m**2).mean(0) > t),
         ("you compare the average with the threshold; active means that the mean *varies* over the images.",

@@ -1,7 +1,5 @@
 """The checks of lesson 08: Bayes with a conditional VAE, the AUROC, the surprise about seen pixels, filling in."""
 
-import functools
-
 import keras
 import numpy as np
 from keras import layers
@@ -27,7 +25,7 @@ def class_probabilities(report):
     """
     log_prior = np.log([0.6, 0.3, 0.1])
     near = np.array([[-1.0, -1.5, -0.2], [-2.0, -0.3, -1.0], [-0.1, -2.0, -1.2], [-3.0, -2.5, -2.6]])
-    far = np.array([[-900.0, -901.0, -903.0], [-25.0, -24.0, -27.0]])
+    far = np.array([[-900.0, -901.0, -903.0], [-25.0, -24.0, -27.0], [-130.0, -128.0, -131.0], [-700.0, -4.0, -3.0]])
     cases = [(near, log_prior), (near[1:], log_prior[[2, 0, 1]])]
     mistakes = [
         ("you do not use the prior: the right classes follow from log p(x|class) + log p(class).",
@@ -63,7 +61,17 @@ def class_probabilities(report):
     right = lambda a, b: _softmax(a + b)  # noqa: E731
     report.compare(cases, right, mistakes, "one row for each image, one column for each class.")
     found = report.array(far, log_prior)
-    if found.shape != far.shape or not np.allclose(found, right(far, log_prior), atol=1e-4):
+    if (
+        np.isfinite(found).all()
+        and found.shape == far.shape
+        and not np.allclose(found, right(far, log_prior), atol=1e-4)
+    ):
+        row = int(np.abs(found - right(far, log_prior)).max(1).argmax())
+        report.wrong(f"the formula holds, but not for an image with log p(x|class) = {far[row].round()}: there you "
+                     f"give {found[row].round(3)}, and it should be {right(far, log_prior)[row].round(3)}.\nIs something "
+                     "cut off, or added, before the division? Subtract from each row its own largest value, nothing else."
+                     )  # fmt: skip
+    if found.shape != far.shape or not np.isfinite(found).all():
         report.wrong("the formula holds, but not for an image with log p(x|class) about −900: there the "
                      "exponential is exactly 0 in the numbers of a computer.\n"
                      "Before the exponential, subtract from each row its own largest value: it cancels in the "
@@ -86,6 +94,9 @@ def auroc(report):
         (np.array([1.0, 2.0, 2.0, 3.0, 12.0]), np.array([2.0, 4.0, 6.0])),
         (np.array([3.0, 4.0, 5.0]), np.array([0.0, 1.0, 4.0, 4.5])),  # below ½
         (np.array([-7.0, -3.0, -3.0, 0.0]), np.array([-3.0, -1.0, 2.0, 2.0, 8.0])),
+        (np.array([0.5, -1.0, 2.5, 0.5, 3.0, 1.0, 1.5]), np.array([0.5, 2.0, 4.0, 1.0, 2.5, -2.0])),
+        (np.array([5.0, 6.0]), np.array([7.0, 8.0, 9.0])),
+        (np.array([1.0, 4.0, 2.0]), np.array([2.0])),
     ]
 
     def flat(function):
@@ -178,13 +189,18 @@ def seen_nll(report):
         ("you sum over the height and the width, and leave the channel: sum over axes 1, 2 and 3.",
          lambda x, a, s: (s * _pixel_nll(x, a)).sum((1, 2))),
     ]  # fmt: skip
+    cases.append((x[:2], np.array([0.5, -0.5], "float32").reshape(2, 1, 1, 1) * logits[:2], left[:, ::-1]))
     if np.isnan(report.array(*cases[0])).any():
         report.wrong("the result is not a number (NaN): log of a negative number? `logits` are not probabilities; "
                      "they may be any number.")  # fmt: skip
     report.compare(cases, lambda x, a, s: _sum(s * _pixel_nll(x, a)), mistakes, "one number for each image.")
     sure = np.where(x == 1, -200.0, 200.0).astype("float32")  # sure, and wrong, at each pixel
     found = report.array(x, sure, top)
-    if found.shape != (4,) or not np.allclose(found, 600, rtol=1e-3):
+    if found.shape == (4,) and np.isfinite(found).all() and not np.allclose(found, 600, rtol=1e-3):
+        report.wrong(f"the formula holds, but three surprises of 200 nats each come out as {found[0]:.1f}: you cut the "
+                     "probability off before the logarithm. Find a form without a cut, as in lesson 02."
+                     )  # fmt: skip
+    if found.shape != (4,) or not np.isfinite(found).all():
         report.wrong("the formula holds, but a logit of 200 overflows: sigmoid(200) is exactly 1, and log(1 − 1) "
                      "is not finite.\nCompute from the logits, as in lesson 02: `ops.softplus(a)` is log(1 + exp(a))."
                      )  # fmt: skip
@@ -195,17 +211,18 @@ _SHAPE = (2, 3, 1)
 _SEEN = np.array([1, 1, 0, 1, 0, 0], "float32").reshape(_SHAPE)
 
 
-@functools.cache
 def _linear_vae():
-    """A VAE with 3 latents and no hidden layer; built once, because that takes longer than all the rest."""
-    image, z = keras.Input(_SHAPE), keras.Input((3,))
-    flat = layers.Flatten()(image)
-    encoder = keras.Model(image, [layers.Dense(3)(flat), layers.Dense(3)(flat)])
-    return VAE(encoder, keras.Model(z, layers.Reshape(_SHAPE)(layers.Dense(6)(z))))
+    """A VAE with 3 latents and no hidden layer; new for each check, because a function may change what it is given."""
+    image, z = keras.Input(_SHAPE, name="image"), keras.Input((3,), name="z")
+    flat = layers.Flatten(name="flat")(image)
+    heads = [layers.Dense(3, name=name)(flat) for name in ("mean", "log_var")]
+    encoder = keras.Model(image, heads, name="encoder")
+    pixels = layers.Reshape(_SHAPE, name="pixels")(layers.Dense(6, name="logits")(z))
+    return VAE(encoder, keras.Model(z, pixels, name="decoder"), name="linear")
 
 
 def _small_vae(to_mean, log_var, to_logits, bias):
-    """It, with given parameters: mean = x @ to_mean, logits = z @ to_logits + bias. One at a time."""
+    """It, with given parameters: mean = x @ to_mean, logits = z @ to_logits + bias."""
     vae = _linear_vae()
     vae.encoder.set_weights([to_mean, np.zeros(3), np.zeros((6, 3)), np.full(3, log_var)])
     vae.decoder.set_weights([to_logits, np.broadcast_to(bias, 6)])
@@ -268,9 +285,13 @@ def chain_step(report):
         if not np.allclose(_SEEN * found, dark, atol=1e-3):
             report.wrong("the seen pixels have changed; they must stay as they are.")
         if not np.allclose(found, report.array(sure, image, _SEEN, np.random.default_rng(1)), atol=1e-3):
+            hidden = _SEEN == 0
+            match = np.mean(found[:, hidden] == decided(image)[:, hidden])
+            half = "Are your coins fair, whatever p is?" if np.isin(found, (0, 1)).all() and 0.2 < match < 0.8 else ""
             report.wrong("the new pixels change from call to call, although nothing is left to chance here: the clouds "
-                         "have σ = 0.00005, and every p is 0 or 1.\nStretch the noise by σ, and compare a random "
-                         "number from 0 to 1 with p.")  # fmt: skip
+                         "have σ = 0.00005, and every p is 0 or 1. Three things to look at: is z a draw from the cloud "
+                         "of `image`, not from the prior; is the noise stretched by σ; is a random number from 0 to 1 "
+                         "compared with p?\n" + half)  # fmt: skip
         report.wrong("the seen pixels stay, as they should, but the new ones are not those that the decoder asks for. "
                      "Encode `image`, draw z, decode it.")  # fmt: skip
     _check_tosses(report)
@@ -278,16 +299,17 @@ def chain_step(report):
     return "the completed image is encoded, z is a fresh draw, seen pixels stay, and the others are tossed."
 
 
-def _hidden(report, vae):
+def _hidden(report, vae, seed=1):
     """What the student's function puts into the hidden pixels of 500 black images, (500, 3)."""
-    found = report.array(vae, np.zeros((500, *_SHAPE), "float32"), _SEEN, np.random.default_rng(1))
+    found = report.array(vae, np.zeros((500, *_SHAPE), "float32"), _SEEN, np.random.default_rng(seed))
     return found[:, _SEEN == 0]
 
 
 def _check_tosses(report):
     """A decoder that gives the probability 0.2 for each pixel, whatever z is."""
     kept = "the right image is encoded and the seen pixels stay.\n"
-    new = _hidden(report, _small_vae(np.zeros((6, 3)), 0.0, np.zeros((3, 6)), np.log(0.25)))
+    vae = _small_vae(np.zeros((6, 3)), 0.0, np.zeros((3, 6)), np.log(0.25))
+    new = _hidden(report, vae)
     if np.allclose(new, 0.2, atol=1e-3):
         report.wrong(kept + "But you put in the probabilities. Toss a coin for each pixel: 1 where a random number is "
                      "below p.")  # fmt: skip
@@ -301,7 +323,21 @@ def _check_tosses(report):
     if (np.ptp(new, axis=1) == 0).all():
         report.wrong(kept + "But all pixels of an image get the same coin: toss one for each.")
     if abs(new.mean() - 0.2) > 0.05:
-        report.wrong(kept + f"But for p = 0.2 the share of ones is {new.mean():.2f}.")
+        told = " Are p and 1 − p swapped?" if abs(new.mean() - 0.8) < 0.05 else ""
+        told = " Are the coins fair? They should have the probability p." if abs(new.mean() - 0.5) < 0.05 else told
+        report.wrong(kept + f"But for p = 0.2 the share of ones is {new.mean():.2f}.{told}")
+    pixels = (new - new.mean(0)) / (new.std(0) + 1e-9)
+    shared = np.abs(pixels.T @ pixels / len(pixels) - np.eye(pixels.shape[1])).max()
+    near = max(abs((pixels[step:] * pixels[:-step]).mean()) for step in (1, 2, 3))
+    if shared > 0.3 or near > 0.2:
+        report.wrong(kept + "But some pixels share one coin: toss one for each pixel of each image.")
+    calls = [_hidden(report, vae, seed) for seed in (1, 1, 2)]
+    if np.array_equal(calls[0], calls[2]):
+        report.wrong(kept + "But the coins are the same at every call: toss them with the `rng` that you are given, "
+                     "and do not make a new one.")  # fmt: skip
+    if not np.array_equal(calls[0], calls[1]):
+        report.wrong(kept + "But you do not toss with `rng`: from the same start it must give the same coins."
+                     )  # fmt: skip
 
 
 def _check_draws(report):

@@ -59,6 +59,8 @@ def bits_per_dimension(report):
         ("this is one number for all images; keep one for each.", lambda v, s: _bits(v.mean(), s)),
     ]  # fmt: skip
     report.compare(cases, _bits, mistakes, "one number for each loss.")
+    report.so_far = "right for an array of losses. But `loss` may also be one number:"
+    report.compare([(1000.0, (32, 32, 3)), (-20.0, (4, 2, 1))], _bits, [], "one number.")
     return "per dimension, in bits, on the scale of the 256 steps."
 
 
@@ -93,6 +95,7 @@ def device_share(report):
          "differ: each image should count 1 / global_batch.", lambda v, g: v.mean() / (g // len(v))),
     ]  # fmt: skip
     report.compare(cases, lambda v, g: v.sum() / g, mistakes, "one number.")
+    report.so_far = ""
     nothing = report.array(np.zeros(0, "float32"), 5)
     if nothing.shape != () or not np.isfinite(nothing) or nothing != 0:
         report.wrong("right, except for a device that got no image: in a ragged last batch there may be one. It should "

@@ -10,10 +10,11 @@ import time
 import traceback
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from vae_helpers.exercises import progress
-from vae_helpers.exercises.narrow import NARROW, all_same, apply, narrow, show
+from vae_helpers.exercises.narrow import NARROW, all_same, apply, narrow, show, slope
 from vae_helpers.exercises.surroundings import ShortOutput, as_before, while_waiting
 
 _LINE_LENGTH = 108  # a cell's output is about so wide on a projector
@@ -65,6 +66,7 @@ class Report:
         self.name = name
         self.function = function
         self.names = list(names)  # of the arguments, as the exercise calls them
+        self.so_far = ""  # what held before the case at hand; said before a mistake
         self.rtol = NARROW  # wider once a result comes in 16 bits
         self._answers = 0  # how many calls gave something
         self._seconds = 0.0
@@ -90,7 +92,7 @@ class Report:
         """Print, and end the check."""
         if verdict:
             progress.record(self.name, verdict)
-        self.say("\n".join([text, *self._notes()]))
+        self.say("\n".join([*([self.so_far] if self.so_far and verdict else []), text, *self._notes()]))
         raise _Done
 
     def right(self, text):
@@ -152,8 +154,10 @@ class Report:
 
     def _leave_compilation(self, error):
         self.function = self.function.python_function
-        self._note = (f"It was judged without its @tf.function: with it, it stops with {type(error).__name__}. "
-                      "Inside of a compiled function only tensors can be used, no numpy. No exercise asks for one.")  # fmt: skip
+        self._note = (
+            f"It was judged without its @tf.function: with it, it stops with {type(error).__name__}. Inside "
+            "of a compiled function only tensors can be used, no numpy. No exercise asks for one."
+        )
 
     def _is_own(self, error):
         """Whether the student's own code raised this error, and not a library that it calls."""
@@ -254,9 +258,41 @@ class Report:
         if all_same(found, expected, self.rtol):
             return
         for text, mistake in mistakes:
-            if all_same(found, [apply(mistake, case) for case in cases], self.rtol):
+            known = [apply(mistake, case) for case in cases]
+            if all_same(found, known, self.rtol) or _same_where_finite(found, known, self.rtol):
                 self.wrong(text)
         self.wrong(narrow(self, cases, found, expected, right, mistakes, axes, parts))
+
+    def gradients(self, case, right, places, needed=True):
+        """Compare the gradient of the sum of the result, to the arguments at `places`, with that of `right`.
+
+        needed: whether a result without any gradient, such as one of numpy, is a mistake.
+        """
+        with tf.GradientTape() as tape:
+            tape.watch([case[place] for place in places])
+            value = self.call(*case)
+            total = ops.sum(ops.convert_to_tensor(value))
+        found = tape.gradient(total, [case[place] for place in places])
+        names = [f"`{self._name(place)}`" for place, one in zip(places, found) if one is None]
+        if names and (needed or len(names) < len(places)):
+            why = ("something cuts the connection: stop_gradient, or a detour over numpy." if tf.is_tensor(value) else
+                   "compute with keras.ops; numpy functions cut the connection.")  # fmt: skip
+            self.wrong(f"the values are right, but no gradient reaches {' and '.join(names)}: {why}")
+        for place, one in zip(places, found):
+            if one is not None:
+                self._compare_slope(case, right, place, np.asarray(ops.convert_to_numpy(one), "float64"))
+
+    def _compare_slope(self, case, right, place, found):
+        wanted, argument = slope(right, case, place), np.asarray(case[place], "float64")
+        off = ~np.isclose(found, wanted, rtol=2e-2, atol=2e-3)
+        if not off.any():
+            return
+        at = np.unravel_index(np.argmax(off), off.shape)
+        text = f"the values are right, but not the gradient: where `{self._name(place)}` is {argument[at]:.4g} it is "
+        if not np.isfinite(found[at]):
+            self.wrong(text + f"{found[at]}, not a finite number. With `where`, the branch that is not picked must be "
+                       "finite, too: give it a harmless number.")  # fmt: skip
+        self.wrong(text + f"{found[at]:.3g}; it should be {wanted[at]:.3g}. Is something cut off, rounded or stopped?")
 
     def _answers_to(self, cases):
         values = [self.run(*case) for case in cases]
@@ -271,6 +307,17 @@ class Report:
         place = nothing.index(True)
         self._answers += 1
         self.finished(values[place], cases[place])
+
+
+def _same_where_finite(found, known, rtol):
+    """Of results with NaN or infinity: whether the other numbers, if they are enough, are those of a known mistake."""
+    if any(one.shape != other.shape for one, other in zip(found, known)):
+        return False
+    one, other = (np.concatenate([array.ravel() for array in arrays]) for arrays in (found, known))
+    both = np.isfinite(one) & np.isfinite(other)
+    if np.isfinite(one).all() or both.sum() < max(4, len(one) / 4) or len(np.unique(one[both])) < 4:
+        return False
+    return np.allclose(one[both], other[both], rtol=rtol, atol=rtol / 10)
 
 
 def _equal(one, other):
