@@ -54,6 +54,9 @@ CHANGES = [
     ("the last value is 0: a loop stops one step too early.", lambda e: _without(e, -1)),
     ("the first value is 0: a loop begins one step too late.", lambda e: _without(e, 0)),
     ("each value contains those before it: a sum is not set back to 0 (np.cumsum).", lambda e: np.cumsum(e, axis=0)),
+    ("each value contains those before it in its row: a sum is not set back to 0 (np.cumsum).",
+     lambda e: np.cumsum(_at_least(e, 2), axis=1)),
+    ("every value is the first one, repeated.", lambda e: np.full(e.shape, e.flat[0])),
     ("these are the differences between neighbours of the right values.", lambda e: np.diff(e, axis=0)),
     ("you also add up all of them: one number comes out.", np.sum),
     ("you also take the mean over all of them: one number comes out.", np.mean),
@@ -100,6 +103,7 @@ LIKELY = [
     ("0 in place of @: is it used?", np.zeros_like),
     ("1 in place of @", np.ones_like),
     ("−@ in place of @: look at its sign", np.negative),
+    ("1 − @ in place of @", lambda a: 1 - a),
     ("the absolute value of @", np.abs),
     ("the square of @ in place of @", np.square),
     ("the square root of @ in place of @", np.sqrt),
@@ -111,7 +115,6 @@ LIKELY = [
     ("half of @ in place of @", lambda a: a / 2),
     ("@ + 1 in place of @", lambda a: a + 1),
     ("@ − 1 in place of @", lambda a: a - 1),
-    ("1 − @ in place of @", lambda a: 1 - a),
     ("sigmoid(@) in place of @", lambda a: 1 / (1 + np.exp(-a))),
     ("@ > 0 in place of @", lambda a: (a > 0).astype(float)),
     ("the mean of @ over axis 0 in place of each row", lambda a: np.broadcast_to(_at_least(a, 2).mean(0), a.shape)),
@@ -149,6 +152,11 @@ OTHERS = [
     ("only the first column of @", lambda a: _at_least(a, 2)[:, :1]),
     ("@ sorted", lambda a: np.sort(a, axis=0)),
     ("@ sorted along its last axis", lambda a: np.sort(_at_least(a, 2), axis=-1)),
+    ("@ moved by one place along axis 0", lambda a: np.roll(a, 1, axis=0)),
+    ("@ moved by one place along axis 0", lambda a: np.roll(a, -1, axis=0)),
+    ("@ moved by one place along its last axis", lambda a: np.roll(_at_least(a, 2), 1, axis=-1)),
+    ("@ moved by one place along its last axis", lambda a: np.roll(_at_least(a, 2), -1, axis=-1)),
+    ("@ divided by its largest absolute value", lambda a: a / np.abs(a).max()),
     ("@ divided by its length", lambda a: a / np.linalg.norm(a)),
     ("@ divided by its sum", lambda a: a / a.sum()),
     ("@ divided by its largest value", lambda a: a / a.max()),
@@ -202,3 +210,35 @@ TESTS = [
     ("outside of −1 to 1", lambda a: np.abs(a) > 1),
     ("between −1 and 1", lambda a: np.abs(a) < 1),
 ]
+
+# Ways to come from a table (one number for each pixel or latent) to the result; the sum over `axes` is right.
+REDUCTIONS = [
+    ("this is the largest of the numbers that should be added up.", lambda t, axes: t.max(axis=axes)),
+    ("this is the smallest of the numbers that should be added up.", lambda t, axes: t.min(axis=axes)),
+    ("this is the median of the numbers that should be added up.", lambda t, axes: np.median(t, axis=axes)),
+    ("this is the product of the numbers that should be added up.", lambda t, axes: t.prod(axis=axes)),
+    ("this is the standard deviation of the numbers that should be added up.", lambda t, axes: t.std(axis=axes)),
+    ("this is the variance of the numbers that should be added up.", lambda t, axes: t.var(axis=axes)),
+    ("the numbers are squared before they are added up.", lambda t, axes: (t**2).sum(axis=axes)),
+    ("roots are taken before the numbers are added up.", lambda t, axes: np.sqrt(np.abs(t)).sum(axis=axes)),
+    ("absolute values are taken before the numbers are added up.", lambda t, axes: np.abs(t).sum(axis=axes)),
+    ("this is the root of the sum of the squares.", lambda t, axes: np.sqrt((t**2).sum(axis=axes))),
+    ("only the positive of the numbers are added up.", lambda t, axes: np.maximum(t, 0).sum(axis=axes)),
+    ("only every second row is added up.", lambda t, axes: t[:, ::2].sum(axis=axes)),
+    *[(f"the first place of axis {k} is not added up.", lambda t, axes, k=k: _part(t, k, slice(1, None)).sum(axes))
+      for k in (1, 2, 3)],
+    *[(f"the last place of axis {k} is not added up.", lambda t, axes, k=k: _part(t, k, slice(-1)).sum(axis=axes))
+      for k in (1, 2, 3)],
+    *[(f"of axis {k} only the first place counts.", lambda t, axes, k=k: _part(t, k, slice(1)).sum(axis=axes))
+      for k in (1, 2, 3)],
+    *[(f"of axis {k} only the last place counts.", lambda t, axes, k=k: _part(t, k, slice(-1, None)).sum(axis=axes))
+      for k in (1, 2, 3)],
+    *[(f"over axis {k} you take the mean; add up over all of them.",
+       lambda t, axes, k=k: t.mean(axis=k, keepdims=True).sum(axis=axes)) for k in (1, 2, 3)],
+    *[(f"over axis {k} you take the largest; add up over all of them.",
+       lambda t, axes, k=k: t.max(axis=k, keepdims=True).sum(axis=axes)) for k in (1, 2, 3)],
+]  # fmt: skip
+
+
+def _part(table, axis, part):
+    return np.moveaxis(np.moveaxis(table, axis, 0)[part], 0, axis)

@@ -49,7 +49,9 @@ def squared_error(report):
          lambda x, y: ((x - y) ** 2).sum(-1)),
         ("the sign is wrong: an error is never negative.", lambda x, y: -((x - y) ** 2).sum(pixels)),
     ]  # fmt: skip
-    report.compare(cases, lambda x, y: ((x - y) ** 2).sum(pixels), mistakes, each)
+    report.compare(
+        cases, lambda x, y: ((x - y) ** 2).sum(pixels), mistakes, each, each=lambda x, y: (x - y) ** 2
+    )  # fmt: skip
     report.so_far = ("right where `x` and `x_hat` have equally many images. But `x_hat` may also be one image for all, "
                      "(1, height, width, channels):")  # fmt: skip
     report.compare([(case[0], case[1][:1]) for case in cases], lambda x, y: ((x - y) ** 2).sum(pixels), [], each)
@@ -70,7 +72,8 @@ def pca_reconstruct(report):
         ("you do not subtract the mean before you project; the codes are measured from the mean image.",
          lambda x, m, w: x @ w.T @ w + m),
         ("the mean is missing in the result: add it back after decoding.", lambda x, m, w: (x - m) @ w.T @ w),
-        ("the mean is missing, before and after: subtract it first, and add it back at the end.",
+        ("the mean is missing, before and after, or it is projected, too: subtract it first, and at the end add it as "
+         "it is.",
          lambda x, m, w: x @ w.T @ w),
         ("these are the codes; now decode them.", lambda x, m, w: (x - m) @ w.T),
         ("these are the codes, and of images from which the mean was not subtracted.", lambda x, m, w: x @ w.T),
@@ -90,7 +93,11 @@ def pca_reconstruct(report):
          lambda x, m, w: _pca_of(x, x.mean(0), len(w))),
         ("you compute directions from x; use the argument `directions`.", lambda x, m, w: _pca_of(x, m, len(w))),
     ]  # fmt: skip
-    report.compare(cases, lambda x, m, w: (x - m) @ w.T @ w + m, mistakes, "one row of pixels for each image.")
+    parts = [
+        ("of the mean, added at the end,", lambda x, m, w: 0 * x + m),
+        ("of what the codes add to it", lambda x, m, w: (x - m) @ w.T @ w),
+    ]
+    report.compare(cases, lambda x, m, w: (x - m) @ w.T @ w + m, mistakes, "one row of pixels for each image.", parts)
     return "for any number of directions; the mean is subtracted before and added after."
 
 
@@ -209,7 +216,10 @@ def _check_order(report, draws, codes):
         report.wrong("your draws are sorted, each column by itself: then the numbers of one draw are torn apart. "
                      "Leave them as they come.")  # fmt: skip
     second_moment = codes.T @ codes / len(codes)
-    if np.allclose(np.cov(draws.T), second_moment, rtol=0.08) and np.abs(draws.mean(0) - codes.mean(0)).max() < 0.2:
+    if (
+        np.allclose(np.cov(draws.T), second_moment, rtol=0.08, atol=0.6)
+        and np.abs(draws.mean(0) - codes.mean(0)).max() < 0.2
+    ):
         report.wrong("you take the mean of the products for the covariance: subtract the mean of the codes first, as "
                      "np.cov does.")  # fmt: skip
     one, two = draws[:-1] - draws.mean(0), draws[1:] - draws.mean(0)
@@ -230,7 +240,11 @@ def _check_cloud(report, draws, codes):
             told = "lie around 0; they should lie around the mean of the codes"
         elif np.abs(center - codes.mean()).max() < 0.15:
             told = "have one mean for all numbers; each latent has its own"
-        report.wrong(f"your draws {told}: it is {pair(mean)}, and yours is {pair(center)}.")
+        elif np.abs(center - mean[::-1]).max() < 0.15:
+            told = "have the latents in the opposite order"
+        elif np.abs(center + mean).max() < 0.15:
+            told = "have the wrong sign"
+        report.wrong(f"your draws {told}: the mean of the codes is {pair(mean)}, and yours is {pair(center)}.")
     if np.allclose(found, wanted**2, rtol=0.05):
         report.wrong(f"the spread is wrong: {pair(found)}, it should be {pair(wanted)}.\n"
                      "You use the variance where the standard deviation belongs.")  # fmt: skip
@@ -250,11 +264,17 @@ def _check_cloud(report, draws, codes):
     factor = np.linalg.cholesky(covariance)
     for text, known in [
         ("the factor of Cholesky is transposed: the covariance must be factor · factorᵀ.", factor.T @ factor),
+        ("you invert the covariance; draw with the covariance itself.", np.linalg.inv(covariance)),
         ("you multiply the noise by the covariance itself: the covariance of the result is then its square.",
          covariance @ covariance),
     ]:  # fmt: skip
         if np.allclose(np.cov(draws.T), known, rtol=0.1):
             report.wrong(text)
+    ratio = np.cov(draws.T) / covariance
+    if np.ptp(ratio) < 0.15 * ratio.mean() and abs(ratio.mean() - 1) > 0.12:
+        report.wrong(f"the covariance of your draws is {ratio.mean():.2f} times that of the codes.")
+    if (draws == draws.round(1)).all():
+        report.wrong("your draws are rounded; leave them as they are.")
     if np.abs(np.cov(draws.T) - covariance).max() > 0.65:
         report.wrong(f"the covariance of your draws is wrong:\n{np.cov(draws.T).round(1).tolist()}, "
                      f"it should be near {covariance.round(1).tolist()}.")  # fmt: skip

@@ -62,6 +62,8 @@ _SPREADS = [
     (np.exp(np.abs(np.log([2, 0.5, 1]))), "log_var may be negative; do not take its absolute value."),
     (np.abs(np.log([4, 0.25, 1])), "you multiply the noise by log_var itself, the logarithm of the variance."),
     (np.abs(np.log([2, 0.5, 1])), "you multiply the noise by half of log_var: take its exponential."),
+    (np.sqrt([2, 0.5, 1]), "a root too many: exp(log_var / 2) is the standard deviation already."),
+    ([1, 2, 0], "you multiply the noise by `mean`; it should be multiplied by the standard deviation."),
     ([1, 1, 1], "you add the noise as it is: it must be stretched by the standard deviation."),
     ([0.5, 2, 1], "the sign in the exponent is wrong: a larger log_var means a wider cloud."),
     ([0, 0, 0], "there is no noise: you return `mean` itself."),
@@ -77,6 +79,7 @@ _SHIFTS = [
     ([3, 1.5, 0], "you stretch the mean as well: the standard deviation multiplies the noise only."),
     (np.log([4, 0.25, 1]) - [1, -2, 0], "`mean` and `log_var` are swapped."),
     ([2, 0.5, 1], "the noise has the mean 1 in place of 0."),
+    (np.mean([1, -2, 0]) - [1, -2, 0], "every draw gets the mean of all numbers; each has its own."),
     (np.array([2, 0.5, 1]) / 2, "the noise has the mean ½: use a normal distribution, not a uniform one."),
 ]
 
@@ -89,16 +92,21 @@ def _kurtosis(values):
 def _check_spread(report, noise, shape):
     """noise: (1500, 3), drawn for the log-variances log 4, log 0.25 and 0, after the mean was subtracted."""
     found, right, shift = noise.std(0), np.array([2, 0.5, 1]), noise.mean(0)
-    if np.allclose(noise[:, 2], 1, atol=1e-3) and np.ptp(noise[:, 0]) > 0:
+    if np.allclose(noise[:, 2], 1, atol=1e-3) and np.ptp(noise[:, 0]) > 0 and (noise > 0).all():
         report.wrong(
             f"{shape}\nthe noise stands inside of the exponential; it should be multiplied by the result of it."
         )
     if np.ptp(noise, axis=0).max() < 1e-5 and np.abs(noise).max() > 1e-5:
         report.wrong(f"{shape}\nevery row gets the same noise, or none: each image needs its own.")
     if (noise >= 0).all() and np.ptp(noise) > 0:
-        report.wrong(f"{shape}\nthe noise is never negative; use a normal distribution, not a uniform one.")
+        report.wrong(
+            f"{shape}\nthe noise is never negative; use a normal distribution, whose numbers have "
+            "both signs (not a uniform one, and no absolute value)."
+        )
     if np.abs(shift).max() > 0.3:
         why = next((text for values, text in _SHIFTS if np.allclose(shift, values, atol=0.15)), "")
+        if not why and np.ptp(shift) < 0.2:
+            why = f"{abs(shift.mean()):.1f} is {'added to' if shift.mean() > 0 else 'subtracted from'} every draw."
         report.wrong(f"{shape}\nthe mean of your samples is off by {pair(shift)}; it should be `mean`."
                      + (f"\n{why}" if why else ""))  # fmt: skip
     if np.allclose(found, right, rtol=0.08):
@@ -106,6 +114,9 @@ def _check_spread(report, noise, shape):
     text = next((text for values, text in _SPREADS if np.allclose(found, values, rtol=0.08, atol=0.02)), "")
     if not text and np.isclose(_kurtosis(noise[:, 0]), 1.8, atol=0.2):
         text = "the noise is uniform; it should be normal, with standard deviation 1."
+    ratio = found / right
+    if not text and np.ptp(ratio) < 0.12 * ratio.mean():
+        text = f"for each log_var it is {ratio.mean():.2f} times what it should be: is the noise N(0, 1)?"
     first = int(np.argmin(np.isclose(found, right, rtol=0.08)))
     name = ["log 4", "log 0.25", "0"][first]
     report.wrong(f"{shape}\nthe spread is wrong: for log_var = {name} your samples have standard deviation "
@@ -134,7 +145,7 @@ def _check_extremes(report, shape):
     for one, right, value in zip(found, (0.05, 20.0, 1.0), log_var):
         if not np.isclose(one, right, rtol=0.1):
             report.wrong(f"{shape}\nfor moderate clouds the spread is right, but for log_var = {value:.2f} your "
-                         f"samples have standard deviation {one:.3g}; it should be {right:g}. Is log_var cut off?")  # fmt: skip
+                         f"samples have standard deviation {one:.3g}, not {right:g}. Is log_var cut off?")  # fmt: skip
 
 
 def _sigmoid(a):
@@ -154,7 +165,7 @@ def bernoulli_nll(report):
     pixels, each = (1, 2, 3), "one number for each image."
 
     def right(x, a):
-        return np.logaddexp(0, np.where(x == 1, -a, a)).sum(pixels)
+        return (np.logaddexp(0, a) - x * a).sum(pixels)
 
     mistakes = [
         ("you take the mean over the pixels; the surprises of the pixels add up: take the sum.",
@@ -180,9 +191,9 @@ def bernoulli_nll(report):
         ("only the product x · logits is there: black pixels have a surprise too, and no surprise is negative.",
          lambda x, a: (x * a).sum(pixels)),
         ("these are the surprises of all pixels; add them up for each image.",
-         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a))),
-        ("you do not sum over the channel axis; images have three axes: height, width and channel.",
-         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum((1, 2))),
+         lambda x, a: (np.logaddexp(0, a) - x * a)),
+        ("you do not sum over the channel axis, or keep axes of length 1: the result should have one axis, (batch,).",
+         lambda x, a: (np.logaddexp(0, a) - x * a).sum((1, 2))),
         ("this is the absolute difference; a likelihood of coins is asked for.",
          lambda x, a: np.abs(x - _sigmoid(a)).sum(pixels)),
         ("this is in powers of 10; nats need the natural logarithm.", lambda x, a: right(x, a) / np.log(10)),
@@ -193,11 +204,11 @@ def bernoulli_nll(report):
         ("you count the black pixels only; a white pixel has a surprise too.",
          lambda x, a: ((1 - x) * np.logaddexp(0, a)).sum(pixels)),
         ("you sum over axis 0, the images; sum over the pixels of each image: axes 1, 2 and 3.",
-         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum(0)),
+         lambda x, a: (np.logaddexp(0, a) - x * a).sum(0)),
         ("you sum over one axis of the pixels only; images have three: height, width and channel.",
-         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum(1)),
+         lambda x, a: (np.logaddexp(0, a) - x * a).sum(1)),
         ("you reduce the channel axis only; images have three: height, width and channel.",
-         lambda x, a: np.logaddexp(0, np.where(x == 1, -a, a)).sum(-1)),
+         lambda x, a: (np.logaddexp(0, a) - x * a).sum(-1)),
         ("this is the squared error; a likelihood of coins is asked for.",
          lambda x, a: ((x - _sigmoid(a)) ** 2).sum(pixels)),
         ("this is the probability of the image without a logarithm, or not its logarithm.",
@@ -209,7 +220,8 @@ def bernoulli_nll(report):
         ("−x · logit", lambda x, a: -(x * a).sum(pixels)),
     ]
     other = tensors((numbers(7, 2, 4, 1, seed=3) > 0).astype("float32"), 2 * numbers(7, 2, 4, 1, seed=4))
-    report.compare([moderate, other], right, mistakes, each, parts)
+    report.compare([moderate, other], right, mistakes, each, parts,
+                   each=lambda x, a: (np.logaddexp(0, a) - x * a))  # fmt: skip
     _check_large_logits(report, right)
     report.gradients(moderate, right, [1])
     far = np.array([100.0, -100.0, 100.0, -100.0, 300.0, -300.0]).reshape(6, 1, 1, 1)
@@ -228,8 +240,8 @@ def _check_large_logits(report, right):
                      "1, and its logarithm is that of 0; and exp(200) is too large a number.\n"
                      "Find a form that needs neither; the text of the exercise names a function for it.")  # fmt: skip
     if not np.allclose(found, expected, rtol=1e-3, atol=1e-4):
-        report.wrong(ok + f"a surprise of 200 nats comes out as {found[2:4].min():.1f}, one of 1000 as {found[4]:.1f}: you "
-                     "cut the probability off before the logarithm. Then the loss is wrong, and has no slope.\n"
+        report.wrong(ok + f"a surprise of 200 nats comes out as {found[2:4].min():.1f}, one of 1000 as {found[4]:.1f}: "
+                     "you cut the probability off before the logarithm. Then the loss is wrong, and has no slope.\n"
                      "Find a form without a cut.")  # fmt: skip
 
 
@@ -268,7 +280,7 @@ def train_step(report):
         found = tape.gradient(value, variables)
         return float(value), [np.zeros(v.shape) if g is None else np.asarray(g) for g, v in zip(found, variables)]
 
-    for beta in (1.0, 3.0):
+    for beta in (3.0, 1.0):  # with beta = 1 some mistakes look like others
         restart()
         before = [np.array(v) for v in variables]
         value = report.run(vae, keras.optimizers.SGD(rate), x, beta)
@@ -342,6 +354,15 @@ def _check_moved(report, moved, wanted, vae, gradient, beta, batch):
     if _close(moved, wanted, factor):
         report.wrong(f"every parameter moves {factor:.3g} times as far as it should. "
                      "Look for a sum or a mean too many, or a second step.")  # fmt: skip
+    r, k = (np.concatenate([g.ravel() for g in part]) for part in (of_reconstruction, of_kl))
+    step = np.concatenate([m.ravel() for m in moved])
+    factors = np.linalg.lstsq(np.stack([r, k], axis=1), step, rcond=None)[0]
+    if np.allclose(step, np.stack([r, k], axis=1) @ factors, rtol=2e-2, atol=2e-3 * np.abs(step).max()):
+        report.wrong(f"your step is that of the loss {factors[0]:.3g} · reconstruction + {factors[1]:.3g} · KL; for beta "
+                     f"= {beta:g} it should be 1 · reconstruction + {beta:g} · KL.")  # fmt: skip
+    for part, other, some in (("decoder", "encoder", slice(encoder, None)), ("encoder", "decoder", slice(encoder))):
+        if _close(moved[some], wanted[some]):
+            report.wrong(f"the {part} moves as it should, but the {other} does not: which terms of the loss reach it?")
     report.wrong("the parameters do not move as they should. Four things to look at: the noise comes from "
                  "vae.reparameterize, once; the decoder gets the draw, not the mean; the loss is the mean of "
                  "reconstruction + beta · KL, not divided by anything; the step is made by the `optimizer` that you "
@@ -392,6 +413,9 @@ def _check_other_paths(report, moved, gradient, beta):
         ("the decoder gets the mean; it should get a draw: vae.reparameterize.", {"drawn": False}),
         ("the reconstruction does not reach the encoder: the draw is cut off from mean and log_var (stop_gradient, "
          "or a change to numpy).", {"change": ops.stop_gradient}),
+        ("the decoder gets 0, or nothing that hangs on z.", {"change": ops.zeros_like}),
+        ("the decoder gets 2 · z; it should get the draw as it is.", {"change": lambda z: 2 * z}),
+        ("the decoder gets −z; it should get the draw as it is.", {"change": lambda z: -z}),
         ("the reconstruction is the squared error; it should be vh.bernoulli_nll.", {"reconstruction": squared}),
         ("the reconstruction is the squared error, of the logits; it should be vh.bernoulli_nll.",
          {"reconstruction": losses.squared_error}),
@@ -409,4 +433,6 @@ def _check_loss_value(report, value, loss, batch):
         text = f"the step is right, but you return {value.item():.2f}; the loss before the step is {loss:.2f}."
         if np.allclose(value, loss * batch, rtol=1e-3):
             text += "\nYou return the sum over the batch; return the mean."
+        elif value.size == 1:
+            text += f" That is {value.item() / loss:.3g} times as much."
         report.wrong(text)

@@ -10,7 +10,7 @@ def _kl(mean, log_var):
 
 
 def _log_vars(*shape, seed):
-    """Log-variances; those of the first two rows are positive, so that mistakes that take their logarithm can be told."""
+    """Log-variances; those of the first two rows are positive, so that logarithms of them can be told."""
     values = numbers(*shape, seed=seed)
     values[:2] = np.abs(values[:2])
     return values
@@ -88,7 +88,7 @@ def gaussian_kl(report):
         ("−½ · log_var", lambda m, v: -0.5 * v.sum(1)),
         ("−½, once for each latent", lambda m, v: np.full(len(m), -0.5 * m.shape[1])),
     ]
-    report.compare(cases, lambda m, v: _kl(m, v).sum(1), mistakes, each, parts)
+    report.compare(cases, lambda m, v: _kl(m, v).sum(1), mistakes, each, parts, each=_kl)
     report.gradients(cases[0], lambda m, v: _kl(m, v).sum(1), [0, 1])
     far = tensors([[20.0, -30.0, 0.0]], [[-20.0, 5.0, 8.0]])
     report.so_far = "right for ordinary clouds. For very narrow and very wide ones, far from 0:"
@@ -192,7 +192,7 @@ def kl_between(report):
         ),
         ("−½, once for each latent", lambda m, v, n, w: np.full(len(m), -0.5 * m.shape[1])),
     ]
-    report.compare(cases, right, mistakes, each, parts)
+    report.compare(cases, right, mistakes, each, parts, each=kl)
     report.gradients(cases[0], right, [0, 1, 2, 3])
     return "zero for equal distributions, and right for clouds that differ, in this direction."
 
@@ -211,7 +211,7 @@ def elbo_of_one_draw(report):
     other = tensors(x[:3, :2], 2 * numbers(3, 2, 3, 1, seed=5), 1 + z[1:] / 2, mean[1:], 0.3 + log_var[1:] / 2)
 
     def log_px(x, a):
-        return -np.logaddexp(0, np.where(x == 1, -a, a)).sum((1, 2, 3))
+        return -(np.logaddexp(0, a) - x * a).sum((1, 2, 3))
 
     def right(x, a, z, m, v, log_q=_log_normal):
         return log_px(x, a) + _log_normal(z, 0.0, 0.0) - log_q(z, m, v)

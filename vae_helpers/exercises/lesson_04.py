@@ -4,6 +4,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from vae_helpers.exercises.narrow import narrow
 from vae_helpers.exercises.report import exercise, numbers
 
 
@@ -27,6 +28,8 @@ def convolve(report):
     mistakes = [
         ("the kernel is turned by half a turn. Mathematicians do that; a convolution layer lays it on as it is.",
          lambda a, k: _slide(a, k[::-1, ::-1])),
+        ("you add image and kernel; multiply them, then add up.",
+         lambda a, k: _slide(a, np.ones_like(k)) + k.sum()),
         ("the kernel is upside down; a convolution layer lays it on as it is.", lambda a, k: _slide(a, k[::-1])),
         ("left and right of the kernel are swapped; a convolution layer lays it on as it is.",
          lambda a, k: _slide(a, k[:, ::-1])),
@@ -113,6 +116,10 @@ def transposed_size(report):
         ("the parameters do not depend on the size of the map: the same kernel is used everywhere.",
          lambda n, c, f, k, s, p: (n * n * c + 1) * f),
     ]  # fmt: skip
+    parts = [
+        ("kernel · kernel · channels · filters", lambda n, c, f, k, s, p: k * k * c * f),
+        ("filters, for the biases,", lambda n, c, f, k, s, p: f),
+    ]
     for index, what, right, known in ((0, "side", _size, sizes), (1, "number of parameters", _parameters, counts)):
         found, wanted = [a[index] for a in answers], [right(*c) for c in cases]
         if found == wanted:
@@ -120,8 +127,11 @@ def transposed_size(report):
         for text, wrong in known:
             if found == [wrong(*c) for c in cases]:
                 report.wrong(text)
+        arrays = [[np.asarray(one, dtype="float64") for one in values] for values in (found, wanted)]
+        why = narrow(report.part(index), cases, *arrays, right, [], "", parts if index else (), None)
         first = next(i for i, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1])
-        report.wrong(f"the {what} is {found[first]:g}; Keras says {wanted[first]}, for\n{cases[first]}")
+        report.wrong(f"the {what} is {found[first]:g}; Keras says {wanted[first]}, for {report.show(cases[first])}.\n"
+                     f"Over all cases: {why}")  # fmt: skip
     return "side and parameters, for both paddings, as Keras counts them."
 
 
@@ -155,7 +165,10 @@ def binarize(report):
     if np.abs(share - (1 - one[0])).max() < 0.05:
         report.wrong("black and white are swapped: a pixel of 0.9 should come out 1 nine times out of ten.")
     if np.abs(share - 0.5).max() < 0.05:
-        report.wrong("every coin is fair: the grey value should be the probability of a 1.")
+        report.wrong(
+            "every coin is fair, or has one probability for all pixels: the grey value of each pixel should be the "
+            "probability of a 1."
+        )
     if np.abs(share - _normal_share(one[0])).max() < 0.03:
         report.wrong("you compare with normal random numbers; a coin needs uniform ones, between 0 and 1.")
     for text, known in [
@@ -176,6 +189,8 @@ def binarize(report):
 def _check_shared_coins(report, tossed):
     """tossed: (images, 2, 3, 2). Correlations between pixels of an image, and between images."""
     pixels = tossed.reshape(len(tossed), -1)
+    if (np.diff(pixels, axis=0) >= 0).all():
+        report.wrong("the images are sorted: the black pixels come first. Leave the coins as they fall.")
     pixels = (pixels - pixels.mean(0)) / (pixels.std(0) + 1e-9)
     shared = np.abs(pixels.T @ pixels) / len(pixels) > 0.2
     places = np.indices(tossed.shape[1:]).reshape(3, -1)
@@ -191,10 +206,12 @@ def _check_shared_coins(report, tossed):
             report.wrong(text)
     if (shared & ~np.eye(len(shared), dtype=bool)).any():
         report.wrong("some pixels of an image share one coin: toss each pixel by itself.")
-    for step in (1, 2, 3, 4, 5, 10, 100, len(pixels) // 2):
-        if np.abs((pixels[step:] * pixels[:-step]).mean()) > 0.04:
-            report.wrong(f"images get the same coins: an image and the one {step} places after it come out alike more "
-                         "often than by chance. Toss for each pixel of each image.")  # fmt: skip
+    spectrum = np.abs(np.fft.rfft(pixels, n=2 * len(pixels), axis=0)) ** 2
+    alike = np.fft.irfft(spectrum.sum(axis=1))[: len(pixels)] / np.arange(len(pixels), 0, -1) / pixels.shape[1]
+    step = 1 + int(np.argmax(np.abs(alike[1:-1000])))  # how far apart the images are that are most alike
+    if abs(alike[step]) > 0.07:
+        report.wrong(f"images get the same coins: an image and one {step} places away from it come out alike more often "
+                     "than by chance. Toss for each pixel of each image.")  # fmt: skip
 
 
 def _normal_share(p):

@@ -91,6 +91,7 @@ def great_circle(report):
     cases = [
         (np.array([2.0, 0.5, -1.0]), np.array([-0.5, 1.0, 0.2]), 5),
         (np.array([0.0, 3.0]), np.array([1.0, 0.5]), 7),
+        (np.array([0.3, -0.4, 0.5, 0.1]), np.array([1.5, 1.0, -0.2, 2.0]), 4),
     ]
     mistakes = [
         ("this is the straight line; the direction should turn by equal angles.",
@@ -99,6 +100,10 @@ def great_circle(report):
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: 1)),
         ("the length stays that of the start; it should go evenly to that of the end.",
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: i)),
+        ("the length is that of the end, everywhere; it should go evenly to it from that of the start.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: j)),
+        ("the length stays the larger of both; it should go evenly from one to the other.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: max(i, j))),
         ("the length stays the average of both; it should go evenly from one to the other.",
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: (i + j) / 2)),
         ("the vectors are not divided by their lengths before they are mixed: the longer one pulls the path to itself.",

@@ -68,8 +68,8 @@ def class_probabilities(report):
     ):
         row = int(np.abs(found - right(far, log_prior)).max(1).argmax())
         report.wrong(f"the formula holds, but not for an image with log p(x|class) = {far[row].round()}: there you "
-                     f"give {found[row].round(3)}, and it should be {right(far, log_prior)[row].round(3)}.\nIs something "
-                     "cut off, or added, before the division? Subtract from each row its own largest value, nothing else."
+                     f"give {found[row].round(3)}, and it should be {right(far, log_prior)[row].round(3)}.\nIs "
+                     "something cut off, or added, before the division? Subtract each row's own largest value."
                      )  # fmt: skip
     if found.shape != far.shape or not np.isfinite(found).all():
         report.wrong("the formula holds, but not for an image with log p(x|class) about −900: there the "
@@ -193,7 +193,8 @@ def seen_nll(report):
     if np.isnan(report.array(*cases[0])).any():
         report.wrong("the result is not a number (NaN): log of a negative number? `logits` are not probabilities; "
                      "they may be any number.")  # fmt: skip
-    report.compare(cases, lambda x, a, s: _sum(s * _pixel_nll(x, a)), mistakes, "one number for each image.")
+    report.compare(cases, lambda x, a, s: _sum(s * _pixel_nll(x, a)), mistakes, "one number for each image.",
+                   each=lambda x, a, s: s * _pixel_nll(x, a))  # fmt: skip
     sure = np.where(x == 1, -200.0, 200.0).astype("float32")  # sure, and wrong, at each pixel
     found = report.array(x, sure, top)
     if found.shape == (4,) and np.isfinite(found).all() and not np.allclose(found, 600, rtol=1e-3):

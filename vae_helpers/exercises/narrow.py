@@ -10,7 +10,17 @@ import time
 import numpy as np
 from keras import ops
 
-from vae_helpers.exercises.guesses import CHANGES, FEATURES, LIKELY, NUMBERS, OTHERS, PLAIN_INPUTS, PRODUCTS, TESTS
+from vae_helpers.exercises.guesses import (
+    CHANGES,
+    FEATURES,
+    LIKELY,
+    NUMBERS,
+    OTHERS,
+    PLAIN_INPUTS,
+    PRODUCTS,
+    REDUCTIONS,
+    TESTS,
+)
 
 NARROW = 2e-4  # relative difference that counts as none, for results in 32 bits
 _PATIENCE = 0.6  # seconds for all guesses together
@@ -76,11 +86,11 @@ def number(value):
     return next((text for known, text in NUMBERS if np.isclose(value, known, rtol=5e-4)), f"{value:.4g}")
 
 
-def narrow(report, cases, found, expected, right, mistakes, axes, parts):
+def narrow(report, cases, found, expected, right, mistakes, axes, parts, each):
     """What is wrong with the results `found`, in a few sentences. See Report.compare for the arguments."""
     search = _Search(report, cases, found, expected, right)
     with np.errstate(all="ignore"):
-        for text in search.guesses(mistakes, parts):
+        for text in search.guesses(mistakes, parts, each):
             if text:
                 return text
         return search.describe(axes)
@@ -103,13 +113,15 @@ class _Search:
 
     # What fits every number of every case
 
-    def guesses(self, mistakes, parts):
+    def guesses(self, mistakes, parts, each):
         """Texts, the likeliest first; an empty one where a guess does not fit."""
         yield self._nothing()
         if self._moody():
             yield "two calls with the same arguments give different results; nothing random is asked for here."
         yield self._relation(self.expected)
         yield from (text for text, _ in self._of_inputs() if text)
+        if each is not None:
+            yield self._reduction(each)
         if self.finite:
             yield self._terms(parts)
         if not self.few:
@@ -144,7 +156,22 @@ class _Search:
             if self._fits(_try(lambda function=function: [function(one) for one in base])):
                 return text
         if shapes and self.finite and self.distinct >= least + 2:
-            return self._line(base)
+            return self._line(base) or self._scaled_rows(base)
+        return ""
+
+    def _scaled_rows(self, base):
+        for axis, name in ((-1, "row"), (0, "column")):
+            factors = []
+            for one, other in zip(self.found, base):
+                if one.ndim != 2 or min(one.shape) < 2 or not np.isfinite(other).all():
+                    return ""
+                factor = (one * other).sum(axis, keepdims=True) / (other * other).sum(axis, keepdims=True)
+                if not same(one, np.where(np.isfinite(factor), factor, 0) * other, self.rtol):
+                    break
+                factors += factor[np.isfinite(factor)].tolist()
+            else:
+                return (f"each {name} is the right one times a number of its own, from {min(factors):.3g} to "
+                        f"{max(factors):.3g}: what is it multiplied with, or divided by?")  # fmt: skip
         return ""
 
     def _factor(self, base):
@@ -220,7 +247,8 @@ class _Search:
                 return
             results = _try(lambda cases=cases: [apply(self.right, case) for case in cases])
             if results is not None:
-                yield (f"these are the right results for {text}." if self._fits(results) else ""), results
+                end = "" if text.endswith("?") else "."
+                yield (f"these are the right results for {text}{end}" if self._fits(results) else ""), results
 
     def _changed_inputs(self, likely=False):
         cases = [plain(case) for case in self.cases]
@@ -230,6 +258,10 @@ class _Search:
             if isinstance(first, (int, float)) and not isinstance(first, bool):
                 changes = PLAIN_INPUTS
             changes = [(text.replace("@", f"`{name}`"), change) for text, change in changes]
+            values = sorted({case[place] for case in cases}) if isinstance(first, str) else []
+            if len(values) == 2:
+                yield (f"{values[0]!r} and {values[1]!r} swapped in `{name}`",
+                       [_put(case, place, values[1 - values.index(case[place])]) for case in cases])  # fmt: skip
             if not isinstance(first, np.ndarray):
                 changes += [(f"`{name}` = {v!r}, always", lambda _, v=v: v) for v in {case[place] for case in cases}]
             for text, change in changes:
@@ -237,11 +269,29 @@ class _Search:
                                                                    for case in cases])  # fmt: skip
                 if changed is not None:
                     yield text, changed
+        arrays = [place for place, first in enumerate(cases[0]) if isinstance(first, np.ndarray)]
+        for text, change in [] if likely or len(arrays) < 2 else [*LIKELY, *OTHERS]:
+            changed = _try(lambda change=change: [
+                [change(one) if place in arrays else one for place, one in enumerate(case)] for case in cases
+            ])  # fmt: skip
+            if changed is not None:
+                yield text.replace("@", "each argument"), changed
         for i, j in itertools.permutations(range(len(self.names)), 2):
             one, other = f"`{self.names[i]}`", f"`{self.names[j]}`"
             if i < j:
                 yield f"{one} and {other} swapped", [_put(_put(c, i, c[j]), j, c[i]) for c in cases]
             yield f"{other} in place of {one}, too", [_put(case, i, case[j]) for case in cases]
+
+    def _reduction(self, each):
+        """Another way to come from one number for each pixel or latent to the result."""
+        tables = [apply(each, case) for case in self.cases]
+        for text, function in REDUCTIONS:
+            results = _try(lambda function=function: [
+                function(one, tuple(range(wanted.ndim, one.ndim))) for one, wanted in zip(tables, self.expected)
+            ])  # fmt: skip
+            if self._fits(results):
+                return text
+        return ""
 
     def _terms(self, parts):
         """Factors of the terms of a sum, by least squares over all numbers of all cases."""
@@ -304,6 +354,19 @@ class _Search:
             factor = (off @ feature) / (feature @ feature)
             if abs(factor) > 1e-3 and np.allclose(off, factor * feature, rtol=2e-3, atol=1e-4 * np.abs(off).max()):
                 return f"every value is off by {number(factor)} times {name}: a term is missing, or there too often."
+        return self._off_by_two(off) if off.size >= 7 else ""
+
+    def _off_by_two(self, off):
+        features = [(name, feature) for name, feature in self._features() if np.ptp(feature) > 1e-6]
+        nice = (0.25, 0.5, 1, 2)
+        for (name, one), (other_name, other) in itertools.combinations(features, 2):
+            table = np.stack([one, other], axis=1)
+            factors = np.linalg.lstsq(table, off, rcond=None)[0]
+            if not all(np.isclose(np.abs(factor), nice, rtol=1e-3).any() for factor in factors):
+                continue
+            if np.allclose(off, table @ factors, rtol=2e-3, atol=1e-4 * np.abs(off).max()):
+                return (f"every value is off by {number(factors[0])} times {name} and {number(factors[1])} times "
+                        f"{other_name}: terms are missing, or there too often.")  # fmt: skip
         return ""
 
     def _features(self):
@@ -418,7 +481,8 @@ class _Search:
         """(text, a mask for each case)."""
         cases, wanted = [plain(case) for case in self.cases], self.expected
         for text, test in TESTS:
-            yield f"where the right value is {text}", [test(one) for one in wanted]
+            if text != "not 0":
+                yield f"where the right value is {text}", [test(one) for one in wanted]
         for place, name in enumerate(self.names):
             given = [case[place] for case in cases]
             if all(isinstance(one, np.ndarray) for one in given):
@@ -428,6 +492,11 @@ class _Search:
                     yield f"where `{name}` is {value!r}", [np.full(w.shape, g == value) for g, w in zip(given, wanted)]
                     yield (f"where `{name}` is not {value!r}",
                            [np.full(w.shape, g != value) for g, w in zip(given, wanted)])  # fmt: skip
+        words = [i for i, one in enumerate(cases[0]) if isinstance(one, str)]
+        for i, j in itertools.combinations(words, 2):
+            for one, other in dict.fromkeys((case[i], case[j]) for case in cases):
+                yield (f"where `{self.names[i]}` is {one!r} and `{self.names[j]}` is {other!r}",
+                       [np.full(w.shape, (c[i], c[j]) == (one, other)) for c, w in zip(cases, wanted)])  # fmt: skip
         plains = [i for i, one in enumerate(cases[0]) if isinstance(one, (int, float))]
         for i, j in itertools.permutations(plains, 2):
             for text, test in (("larger than", np.greater), ("at least", np.greater_equal), ("equal to", np.equal)):
@@ -467,14 +536,14 @@ class _Search:
                 continue
             if before.shape != after.shape or wanted.shape != after.shape or np.abs(wanted).max(initial=0) < 1e-4:
                 continue
-            if not np.isfinite(after).all():
+            if not np.isfinite(after).all() or self.few:
                 continue
             if np.abs(after - before).max() < 1e-7:
                 unused.append(f"`{name}`")
             else:
                 (good if np.allclose(after - before, wanted, rtol=5e-3, atol=1e-4) else bad).append(f"`{name}`")
         if unused:
-            return f"the result does not change when {' or '.join(unused)} changes: is it used?"
+            return f"the result does not change when {' or '.join(unused)} changes: is it used, or cut off?"
         if good and bad:
             return (f"when only {' or '.join(good)} changes, the result changes as it should; when "
                     f"{' or '.join(bad)} changes, it does not: look at the terms with it.")  # fmt: skip

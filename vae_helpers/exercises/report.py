@@ -1,6 +1,7 @@
 """How a check works: call the student's function, compare with an independent computation, name the mistake."""
 
 import contextlib
+import copy
 import functools
 import inspect
 import re
@@ -71,6 +72,7 @@ class Report:
         self._answers = 0  # how many calls gave something
         self._seconds = 0.0
         self._changed = []
+        self._part = None
         self._note = ""
         self._output = ShortOutput(sys.stdout)
         self._stdout = sys.stdout
@@ -237,21 +239,29 @@ class Report:
             pass  # a dict, rows of different length, an object …
         raise _Unjudged
 
+    def part(self, index):
+        """The same report for one part of a result that has several."""
+        other = copy.copy(self)
+        other._part = index
+        return other
+
     def trial(self, *arguments):
         """The result for other arguments, in search of a cause; None if the function gives none there."""
         try:
             with np.errstate(all="ignore"), contextlib.redirect_stdout(None):
-                return self._numbers(self.function(*(_copy(argument) for argument in arguments)))
+                value = self._numbers(self.function(*(_copy(argument) for argument in arguments)))
+                return value if self._part is None else value[self._part]
         except Exception:
             return None
 
-    def compare(self, cases, right, mistakes, axes="", parts=()):
+    def compare(self, cases, right, mistakes, axes="", parts=(), each=None):
         """Compare the function with `right` on each case; if they differ, name the mistake.
 
         cases: tuples of arguments. right: the independent computation, on the same arguments as numpy arrays.
         mistakes: pairs (text, computation): the first whose results the function gives on all cases is named.
         axes: what the shape of the result means, for the message about a wrong shape.
         parts: pairs (name, computation) of the terms whose sum is the result, for mistakes in one or two of them.
+        each: the computation without its last step, a sum over all axes that the result does not have.
         """
         found = self._answers_to(cases)
         expected = [apply(right, case) for case in cases]
@@ -261,7 +271,7 @@ class Report:
             known = [apply(mistake, case) for case in cases]
             if all_same(found, known, self.rtol) or _same_where_finite(found, known, self.rtol):
                 self.wrong(text)
-        self.wrong(narrow(self, cases, found, expected, right, mistakes, axes, parts))
+        self.wrong(narrow(self, cases, found, expected, right, mistakes, axes, parts, each))
 
     def gradients(self, case, right, places, needed=True):
         """Compare the gradient of the sum of the result, to the arguments at `places`, with that of `right`.
