@@ -184,6 +184,47 @@ WRONG = {
         (lambda x, y: 0.5 * np.sum((x - y) ** 2, axis=(1, 2, 3)), "every value is ½ times"),
         (lambda x, y: np.sum((x - y) ** 2, axis=PIXELS, keepdims=True), "shape (5, 1, 1, 1); it should be (5,)"),
         (lambda x, y: -np.sum((x - y) ** 2, axis=PIXELS), "an error is never negative"),
+        (
+            lambda x, y: np.array([((a - b) ** 2).sum() for a, b in zip(x, y)]),
+            "right where `x` and `x_hat` have equally many images",
+        ),
+        (lambda x, y: np.array([np.sum((x[i] - y[i]) ** 2) for i in range(5)]), "the result has shape (5,)"),
+        (lambda x, y: 0.5 * ((x - y) ** 2).sum(axis=PIXELS), "every value is ½ times what it should be"),
+        (lambda x, y: ((x + y) ** 2).sum(axis=PIXELS), "these are the right results for −`x` in place of `x`"),
+        (lambda x, y: ((x - y) ** 3).sum(axis=PIXELS), "you take the third power of the differences"),
+        (
+            lambda x, y: ((x - y) ** 2).sum(axis=PIXELS) / len(x),
+            "every value is divided by the length of axis 0 of `x`",
+        ),
+        (lambda x, y: ((x - y) ** 2).max(axis=PIXELS), "this is the largest of the numbers that should be added up"),
+        (lambda x, y: ((x - y) ** 2).sum(axis=PIXELS).round(1), "the values are rounded to 1 decimals"),
+        (lambda x, y: ((x - y) ** 2).sum(axis=PIXELS).astype(int), "the values are cut to whole numbers"),
+        (lambda x, y: np.cumsum(((x - y) ** 2).sum(axis=PIXELS)), "each value contains those before it"),
+        (
+            lambda x, y: ((x.astype(int) - y.astype(int)) ** 2).sum(axis=PIXELS),
+            "these are the right results for each argument cut to whole",
+        ),
+        (
+            lambda x, y: ((x - y) ** 2)[:, 1:].sum(axis=PIXELS),
+            "these are the right results for each argument without its first",
+        ),
+        (
+            lambda x, y: ((x - y) ** 2).sum(axis=PIXELS)[::-1],
+            "the values are right, but in the opposite order along axis 0",
+        ),
+        (lambda x, y: np.sort(((x - y) ** 2).sum(axis=PIXELS)), "the values are right, but sorted"),
+        (
+            lambda x, y: ((np.clip(x, 0, 1) - np.clip(y, 0, 1)) ** 2).sum(axis=PIXELS),
+            "these are the right results for each argument cut off at 0 and 1",
+        ),
+        (
+            lambda x, y: ((x - y.mean(axis=0)) ** 2).sum(axis=PIXELS),
+            "these are the right results for the mean of `x_hat` over axis 0",
+        ),
+        (lambda x, y: ((x - x.mean(axis=0)) ** 2).sum(axis=PIXELS), "the result does not change when `x_hat` changes"),
+        (lambda x, y: (x - y).var(axis=PIXELS), "this is the variance of the differences"),
+        (lambda x, y: np.linalg.norm(x - y), "two things. First, you sum over the images as well"),
+        (lambda x, y: 255 * ((x - y) ** 2).sum(axis=PIXELS), "every value is 255 times what it should be"),
     ],
     "pca_reconstruct": [
         (lambda x, m, w: x @ w.T @ w + m, "you do not subtract the mean before"),
@@ -202,6 +243,29 @@ WRONG = {
         (lambda x, m, w: x - m + m, "nothing was compressed"),
         (lambda x, m, w: (x - m) @ w.T @ w - m, "you subtract the mean at the end"),
         (lambda x, m, w: np.outer((x - m) @ w[0], w[0]) + m, "the first direction only"),
+        (
+            lambda x, m, w: (x - m) @ w.T @ w + (m @ w.T) @ w,
+            "the mean is missing, before and after, or it is projected, too",
+        ),
+        (lambda x, m, w: (x - m) @ w.T @ w + 2 * m, "the term of the mean, added at the end, has the factor 2"),
+        (lambda x, m, w: 2 * (x - m) @ w.T @ w + m, "the term of what the codes add to it has the factor 2"),
+        (lambda x, m, w: (m - x) @ w.T @ w + m, "the term of what the codes add to it has the wrong sign"),
+        (lambda x, m, w: (x + m) @ w.T @ w + m, "two things. First, you subtract the mean at the end"),
+        (
+            lambda x, m, w: (x - m.mean()) @ w.T @ w + m.mean(),
+            "these are the right results for the mean of `mean` in place of",
+        ),
+        (lambda x, m, w: np.clip((x - m) @ w.T @ w + m, 0, 1), "the values are cut off at 0 and 1"),
+        (lambda x, m, w: np.abs((x - m) @ w.T) @ w + m, "the codes lose their sign before decoding"),
+        (lambda x, m, w: (x - m) @ w.T @ w / len(w) + m, "these are the right results for `directions` divided by its"),
+        (lambda x, m, w: (x - m) @ w[::-1].T @ w + m, "the directions have another order in coding than in decoding"),
+        (
+            lambda x, m, w: (x - m) @ w.T @ w + x.mean(axis=0),
+            "when only `directions` changes, the result changes as it should",
+        ),
+        (lambda x, m, w: ((x - m) @ w.T).round() @ w + m, "the codes are rounded before decoding"),
+        (lambda x, m, w: np.array([(row - m) @ w.T @ w for row in x]), "the mean is missing in the result"),
+        (lambda x, m, w: [(x[0] - m) @ w.T @ w + m for row in x], "every row is the first one, repeated"),
     ],
     "walk": [
         (walk_in_steps, "stops one step before its end"),
@@ -222,6 +286,45 @@ WRONG = {
         (lambda a, b, n: np.linspace(a, 2 * a - b, n), "the way to `end` is end − start"),
         (lambda a, b, n: a + np.linspace(0, 1, n)[:, None] ** 2 * (b - a), "the steps between them are not equal"),
         (lambda a, b, n: np.linspace(0, 1, n) * a, "your code stopped with ValueError"),
+        (
+            lambda a, b, n: a + np.linspace(0, 1, n)[:, None] * b - a,
+            "these are the right results for 0 in place of `start`",
+        ),
+        (lambda a, b, n: np.linspace(a, b, n).round(1), "the values are rounded to 1 decimals"),
+        (lambda a, b, n: np.linspace(0, b, n), "these are the right results for 0 in place of `start`"),
+        (lambda a, b, n: np.linspace(a, 2 * b, n), "these are the right results for 2·`end` in place of `end`"),
+        (
+            lambda a, b, n: (1 - np.linspace(0, 1, n)[:, None] ** 2) * a + np.linspace(0, 1, n)[:, None] ** 2 * b,
+            "the points lie on the line through `start` and `end`, but the",
+        ),
+        (lambda a, b, n: np.linspace(a, b, 6), "these are the right results for `steps` = 6, always"),
+        (
+            lambda a, b, n: np.array([a + (b - a) * i / n for i in range(1, n)]),
+            "two things. First, the walk stops one step before its end",
+        ),
+        (
+            lambda a, b, n: np.array([a] * (n - 1) + [b]),
+            "the points lie on the line through `start` and `end`, but the",
+        ),
+        (
+            lambda a, b, n: np.linspace(a, (a + b) / 2, n),
+            "the result is wrong only at all places of axis 0 but the first",
+        ),
+        (
+            lambda a, b, n: np.linspace(a, b, n)[:, ::-1],
+            "the values are right, but in the opposite order along the last",
+        ),
+        (lambda a, b, n: np.linspace(a[0], b[0], n), "two things. First, each point should be a row"),
+        (lambda a, b, n: np.linspace(a, b, n)[1:-1], "two things. First, one point too few"),
+        (lambda a, b, n: np.abs(np.linspace(a, b, n)), "every value comes out without its sign"),
+        (
+            lambda a, b, n: np.linspace(a, b, n) / np.linalg.norm(np.linspace(a, b, n), axis=1, keepdims=True),
+            "each row is the right one times a number of its own, from 0.306",
+        ),
+        (
+            lambda a, b, n: a + np.outer(np.random.default_rng(0).random(n), b - a),
+            "the points lie on the line through `start` and `end`, but the",
+        ),
     ],
     "draw_fitted": [
         (lambda c, n, rng: rng.normal(c.mean(0), c.std(0), size=(n, 2)), "vary independently"),
@@ -251,6 +354,52 @@ WRONG = {
         (fitted_by_own_cholesky, "the factor of Cholesky is transposed"),
         (lambda c, n, rng: c.mean(0) + rng.normal(size=(n, 2)) @ np.cov(c.T), "by the covariance itself"),
         (lambda c, n, rng: np.tile(rng.multivariate_normal(c.mean(0), np.cov(c.T)), (n, 1)), "the same point"),
+        (
+            lambda c, n, rng: rng.multivariate_normal(c.mean(0), c.T @ c / len(c), size=n),
+            "you take the mean of the products for the covariance",
+        ),
+        (lambda c, n, rng: np.sort(draw_fitted(c, n, rng), axis=0), "your draws are sorted, each column by itself"),
+        (
+            lambda c, n, rng: c[rng.integers(len(c), size=n)] + rng.normal(0, 0.1, size=(n, c.shape[1])),
+            "mean and covariance are right, but your draws stay close to the",
+        ),
+        (
+            lambda c, n, rng: rng.multivariate_normal(c[:, :2].mean(0), np.cov(c[:, :2].T), size=n),
+            "right for two latents",
+        ),
+        (lambda c, n, rng: rng.multivariate_normal(np.zeros(c.shape[1]), np.cov(c.T), size=n), "your draws lie around"),
+        (
+            lambda c, n, rng: rng.multivariate_normal(c.mean(0), 2 * np.cov(c.T), size=n),
+            "the covariance of your draws is",
+        ),
+        (
+            lambda c, n, rng: rng.multivariate_normal(c.mean(0), np.corrcoef(c.T), size=n),
+            "your draws have standard deviation",
+        ),
+        (
+            lambda c, n, rng: rng.multivariate_normal(c.mean(0), np.linalg.inv(np.cov(c.T)), size=n),
+            "you invert the covariance",
+        ),
+        (lambda c, n, rng: rng.multivariate_normal(c.mean(0), np.diag(c.std(0)), size=n), "the spread is wrong"),
+        (
+            lambda c, n, rng: rng.multivariate_normal(c.mean(0), np.diag(c.var(0)), size=n),
+            "the two numbers of your draws vary independently",
+        ),
+        (
+            lambda c, n, rng: rng.multivariate_normal(np.median(c, 0) + 1, np.cov(c.T), size=n),
+            "your draws have the wrong mean",
+        ),
+        (
+            lambda c, n, rng: rng.permutation(np.tile(c, (n // len(c) + 1, 1)))[:n],
+            "these are codes of images that exist",
+        ),
+        (
+            lambda c, n, rng: np.clip(draw_fitted(c, n, rng), c.min(0), c.max(0)) * 0 + c.mean(0),
+            "all draws are the same point",
+        ),
+        (lambda c, n, rng: draw_fitted(c, n, rng)[:, ::-1], "your draws have the latents in the opposite order"),
+        (lambda c, n, rng: -draw_fitted(c, n, rng), "your draws have the wrong sign"),
+        (lambda c, n, rng: draw_fitted(c, n, rng).round(), "your draws are rounded"),
     ],
 }
 

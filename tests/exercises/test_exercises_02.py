@@ -253,7 +253,7 @@ WRONG = {
         ),
         (
             lambda m, v, s: m + ops.exp(0.5 * v) * keras.random.uniform(ops.shape(m), seed=s),
-            "use a normal distribution, not a uniform one",
+            "the noise is never negative",
         ),
         (
             lambda m, v, s: m + ops.exp(0.5 * v) * keras.random.uniform(ops.shape(m), -1, 1, seed=s),
@@ -263,6 +263,45 @@ WRONG = {
             lambda m, v, s: m + ops.exp(0.5 * v) * keras.random.uniform(ops.shape(m), -(3**0.5), 3**0.5, seed=s),
             "not from a normal distribution",
         ),
+        (
+            lambda m, v, s: tf.stop_gradient(m) + ops.exp(0.5 * v) * noise_of(m, s),
+            "the values are right, but no gradient reaches `mean`",
+        ),
+        (
+            lambda m, v, s: tf.stop_gradient(m + ops.exp(0.5 * v) * noise_of(m, s)),
+            "the values are right, but no gradient reaches `mean` and",
+        ),
+        (
+            lambda m, v, s: m + tf.stop_gradient(ops.exp(0.5 * v)) * noise_of(m, s),
+            "the values are right, but no gradient reaches `log_var`",
+        ),
+        (
+            lambda m, v, s: m + ops.exp(0.5 * ops.clip(v, -1.5, 1.5)) * noise_of(m, s),
+            "for moderate clouds the spread is right, but for log_var =",
+        ),
+        (
+            lambda m, v, s: m + ops.exp(0.5 * ops.clip(v, -4, 4)) * noise_of(m, s),
+            "for moderate clouds the spread is right, but for log_var =",
+        ),
+        (lambda m, v, s: m - 1 + ops.exp(0.5 * v) * noise_of(m, s), "the mean of your samples is off by"),
+        (lambda m, v, s: m + ops.exp(0.25 * v) * noise_of(m, s), "the spread is wrong"),
+        (lambda m, v, s: m + 2 * ops.exp(0.5 * v) * noise_of(m, s), "the spread is wrong"),
+        (lambda m, v, s: m + ops.exp(0.5 * v) * ops.abs(noise_of(m, s)), "the noise is never negative"),
+        (lambda m, v, s: m + ops.exp(0.5 * v) * noise_of(m[:1], s), "every row gets the same noise, or none"),
+        (lambda m, v, s: m + ops.exp(0.5 * v) * noise_of(m[:, :1], s), "all latents of a row get the same noise"),
+        (
+            lambda m, v, s: m + ops.exp(0.5 * v) * keras.random.uniform(ops.shape(m), seed=s),
+            "the noise is never negative",
+        ),
+        (
+            lambda m, v, s: m + ops.exp(0.5 * v) * keras.random.truncated_normal(ops.shape(m), seed=s),
+            "the spread is wrong",
+        ),
+        (lambda m, v, s: m + ops.sqrt(ops.exp(0.5 * v)) * noise_of(m, s), "the spread is wrong"),
+        (lambda m, v, s: v + ops.exp(0.5 * m) * noise_of(m, s), "the mean of your samples is off by"),
+        (lambda m, v, s: m + ops.exp(0.5 * v) * keras.random.normal(ops.shape(m)), "you do not use `seed`"),
+        (lambda m, v, s: m * noise_of(m, s) + ops.exp(0.5 * v), "the mean of your samples is off by"),
+        (lambda m, v, s: ops.mean(m) + ops.exp(0.5 * v) * noise_of(m, s), "the mean of your samples is off by"),
     ],
     "bernoulli_nll": [
         (lambda x, a: ops.mean(ops.softplus(a) - x * a, axis=PIXELS), "you take the mean over the pixels"),
@@ -301,6 +340,77 @@ WRONG = {
         (lambda x, a: ops.prod(ops.where(x == 1, ops.sigmoid(a), ops.sigmoid(-a)), axis=PIXELS), "without a logarithm"),
         (lambda x, a: ops.convert_to_numpy(bernoulli_nll(x, a)), "no gradient reaches `logits`"),
         (nll_pixel_by_pixel, "your code stopped with OverflowError"),
+        (
+            lambda x, a: ops.sum(ops.where(a > 30, a, ops.log(1 + ops.exp(a))) - x * a, axis=PIXELS),
+            "the values are right, but not the gradient",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(ops.clip(a, -200, 200)) - x * ops.clip(a, -200, 200), axis=PIXELS),
+            "the values for moderate logits are right, but a surprise of 200",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(a) - x * a, axis=(1, 2)),
+            "you do not sum over the channel axis, or keep axes of length 1",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(a) - 2 * x * a, axis=PIXELS),
+            "these are the right results for 2·`x` in place of `x`",
+        ),
+        (
+            lambda x, a: ops.sum(2 * ops.softplus(a) - x * a, axis=PIXELS),
+            "the term log(1 + exp(logit)) has the factor 2",
+        ),
+        (lambda x, a: 2 * ops.sum(ops.softplus(a) - x * a, axis=PIXELS), "every value is 2 times what it should be"),
+        (
+            lambda x, a: ops.sum(ops.softplus(a) - x, axis=PIXELS),
+            "every value is off by -1 times the sum of `x` and by 1 times",
+        ),
+        (lambda x, a: ops.sum(ops.softplus(a), axis=PIXELS), "these are the right results for 0 in place of `x`"),
+        (
+            lambda x, a: ops.sum(x * ops.softplus(a) + (1 - x) * ops.softplus(-a), axis=PIXELS),
+            "black and white are swapped",
+        ),
+        (
+            lambda x, a: ops.sum(x * ops.softplus(-a) + (1 - x) * ops.softplus(-a), axis=PIXELS),
+            "these are the right results for 1 in place of `x`",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(ops.abs(a)) - x * a, axis=PIXELS),
+            "every value is off by −½ times the sum of `logits` and by ½",
+        ),
+        (
+            lambda x, a: ops.sum(ops.relu(a) - x * a, axis=PIXELS),
+            "when only `x` changes, the result changes as it should",
+        ),
+        (
+            lambda x, a: -ops.mean(ops.softplus(a) - x * a, axis=PIXELS),
+            "two things. First, you take the mean over the pixels",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(a) - x * ops.sigmoid(a), axis=PIXELS),
+            "in the product with x you use the sigmoid",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(a) - x * a, axis=PIXELS) / np.log(2) / 12,
+            "every value is 0.1202 times what it should be",
+        ),
+        (
+            lambda x, a: ops.sum((ops.softplus(a) - x * a)[:, :-1], axis=PIXELS),
+            "these are the right results for each argument without its last",
+        ),
+        (
+            lambda x, a: ops.max(ops.softplus(a) - x * a, axis=PIXELS),
+            "this is the largest of the numbers that should be added up",
+        ),
+        (lambda x, a: ops.sum(ops.softplus(a) - x * a, axis=PIXELS) + 1, "every value is 1 too large"),
+        (
+            lambda x, a: ops.reshape(ops.sum(ops.softplus(a) - x * a, axis=PIXELS), (-1, 1)),
+            "you do not sum over the channel axis, or keep axes of length 1",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(a / 2) - x * a / 2, axis=PIXELS),
+            "these are the right results for half of `logits` in place of",
+        ),
     ],
     "train_step": [
         (step_of(lambda r, k, b: ops.mean(r + k)), "beta is not used"),
@@ -336,6 +446,19 @@ WRONG = {
         (step_that_forgets_to_apply, "no parameter has changed"),
         (step_with_a_squashed_decoder, "the sigmoid is applied twice"),
         (step_with_squared_error, "the reconstruction is the squared error"),
+        (step_of(lambda r, k, b: r + b * k, answer=ops.mean), "the step is that of the sum over the batch"),
+        (step_of(lambda r, k, b: ops.mean(r + b * k), drawn=False), "the decoder gets the mean"),
+        (step_of(lambda r, k, b: ops.mean(r) / 16 + b * ops.mean(k)), "you take the mean over the pixels"),
+        (step_of(lambda r, k, b: ops.mean(r + b * b * k)), "your step belongs to"),
+        (step_of(lambda r, k, b: ops.mean(r) + b * ops.sum(k)), "you sum the KL over the batch"),
+        (step_of(lambda r, k, b: ops.mean(r + b * k), answer=lambda v: 2 * v), "the step is right, but you return"),
+        (step_of(lambda r, k, b: 2 * ops.mean(r + b * k)), "every parameter moves"),
+        (step_of(lambda r, k, b: ops.mean((r + b * k) ** 2)), "the parameters do not move as they should"),
+        (step_of(lambda r, k, b: ops.mean(r + (1 - b) * k)), "your step belongs to"),
+        (step_of(lambda r, k, b: ops.max(r + b * k)), "the parameters do not move as they should"),
+        (step_of(usual, cut=lambda z: 2 * z), "the decoder gets"),
+        (step_of(usual, cut=lambda z: 0 * z), "the decoder gets"),
+        (step_of(usual, uphill=True), "the step goes uphill"),
     ],
 }
 

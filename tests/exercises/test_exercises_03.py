@@ -178,6 +178,74 @@ WRONG = {
         (lambda m, v: gaussian_kl(m, v).numpy(), "no gradient reaches"),
         (lambda m, v: gaussian_kl(m, ops.stop_gradient(v)), "no gradient reaches"),
         (lambda m, v: ops.sum(gaussian_kl(m, v)[:, None] * [[1.0]], axis=-1) + 1e4 - 1e4, "the value at"),
+        (lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(v) - 1 - 2 * v, axis=-1), "the term −½ · log_var has the factor 2"),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + 2 * ops.exp(v) - 1 - v, axis=-1),
+            "the term ½ · exp(log_var) has the factor 2",
+        ),
+        (lambda m, v: 0.5 * ops.sum(2 * m**2 + ops.exp(v) - 1 - v, axis=-1), "the term ½ · mean² has the factor 2"),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 - ops.exp(v) - 1 + v, axis=-1),
+            "the term ½ · exp(log_var) has the wrong sign",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(v) - 2 - v, axis=-1),
+            "the term −½, once for each latent has the factor 2",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(v) - 1 - ops.exp(v), axis=-1),
+            "in one place you take log_var for the variance σ²",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**3 + ops.exp(v) - 1 - v, axis=-1),
+            "when only `log_var` changes, the result changes as it should",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(ops.abs(m) + ops.exp(v) - v, axis=-1),
+            "two things. First, the mean must be squared",
+        ),
+        (lambda m, v: ops.sum(m**2 + ops.exp(v) - v, axis=-1), "two things. First, the ½ is missing"),
+        (lambda m, v: -0.5 * ops.sum(m**2 + ops.exp(v) + 1 - v, axis=-1), "two things. First, the sign is wrong"),
+        (
+            lambda m, v: 0.5 * ops.max(m**2 + ops.exp(v) - 1 - v, axis=-1),
+            "this is the largest of the numbers that should be added up",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(-v) - 1 + v, axis=-1),
+            "these are the right results for −`log_var` in place of `log_var`",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(v) - 1 - v, axis=-1) / np.log(2),
+            "every value is 1/log 2 (bits in a nat) times what it should be",
+        ),
+        (
+            lambda m, v: ops.relu(0.5 * ops.sum(m**2 + ops.exp(v) - 1 - v, axis=-1) - 1),
+            "the wrong values are all too small",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(ops.clip(v, -1, 1)) - 1 - ops.clip(v, -1, 1), axis=-1),
+            "these are the right results for `log_var` cut off at −1 and 1",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum((m**2 + ops.exp(v) - 1 - v)[:, :-1], axis=-1),
+            "these are the right results for each argument without its last",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(ops.exp(v) - 1 - v, axis=-1) - 0.5 * ops.sum(m, axis=-1) ** 2,
+            "when only `log_var` changes, the result changes as it should",
+        ),
+        (
+            lambda m, v: 0.5 * (ops.sum(m, axis=-1) ** 2 + ops.sum(ops.exp(v) - 1 - v, axis=-1)),
+            "when only `log_var` changes, the result changes as it should",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.log(v**2) - 1 - v, axis=-1),
+            "when only `mean` changes, the result changes as it should",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + v**2 - v - 1, axis=-1) * 2,
+            "two things. First, you take log_var for the standard deviation σ",
+        ),
     ],
     "kl_between": [
         (between_by_matrices, "no gradient reaches"),
@@ -254,6 +322,74 @@ WRONG = {
         (
             lambda ma, va, mb, vb: between(ma, va, mb, vb) - 0.5 * ops.sum(vb - va, axis=1),
             "the logarithms are missing",
+        ),
+        (
+            lambda ma, va, mb, vb: ops.convert_to_tensor(
+                0.5 * np.sum(np.array(vb) - va + (np.exp(va) + (np.array(ma) - mb) ** 2) / np.exp(vb) - 1, axis=-1)
+            ),
+            "the values are right, but no gradient reaches `mean_a` and",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(vb - va + ops.exp(va) / ops.exp(vb) + (ma - mb) ** 2 / ops.exp(vb) - 2, axis=-1)
+            ),
+            "the term −½, once for each latent has the factor 2",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(vb - va + ops.exp(va) / ops.exp(vb) + 2 * (ma - mb) ** 2 / ops.exp(vb) - 1, axis=-1)
+            ),
+            "the ½ multiplies only one of the terms",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(va - vb + ops.exp(va) / ops.exp(vb) + (ma - mb) ** 2 / ops.exp(vb), axis=-1)
+            ),
+            "two things. First, the difference of the logarithms has the wrong sign",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(ops.log(vb / va) + ops.exp(va) / ops.exp(vb) + (ma - mb) ** 2 / ops.exp(vb) - 1, axis=-1)
+            ),
+            "the result has values that are not finite (NaN or infinity)",
+        ),
+        (
+            lambda ma, va, mb, vb: ops.sum(vb - va + (ops.exp(va) + (ma - mb) ** 2) / ops.exp(vb), axis=-1),
+            "two things. First, the ½ is missing",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(vb - va + ops.exp(va - vb) + (ma - mb) ** 2 * ops.exp(vb) - 1, axis=-1)
+            ),
+            "when only `log_var_a` changes, the result changes as it should",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(vb - va + ops.exp(va - vb) - (ma - mb) ** 2 / ops.exp(vb) - 1, axis=-1)
+            ),
+            "the term ½ · (difference of the means)² / (variance of b) has",
+        ),
+        (
+            lambda ma, va, mb, vb: 0.5 * ops.mean(vb - va + ops.exp(va - vb) + (ma - mb) ** 2 / ops.exp(vb), axis=-1),
+            "two things. First, the 1 is missing",
+        ),
+        (
+            lambda ma, va, mb, vb: 0.5 * ops.sum(vb - va + ops.exp(va - vb) + ma**2 / ops.exp(vb) - 1, axis=-1),
+            "these are the right results for 0 in place of `mean_b`",
+        ),
+        (
+            lambda ma, va, mb, vb: 0.5 * ops.sum(vb - va + ops.exp(va) + (ma - mb) ** 2 / ops.exp(vb) - 1, axis=-1) * 2,
+            "two things. First, the variance of a is not divided by the variance of b",
+        ),
+        (
+            lambda ma, va, mb, vb: (
+                0.5 * ops.sum(vb - va + ops.exp(va - vb) + (ma - mb) ** 2 / ops.exp(va + vb) - 1, axis=-1)
+            ),
+            "the value at [3] is 18.31",
+        ),
+        (
+            lambda ma, va, mb, vb: ops.sum(0.5 * ma**2 + ops.exp(va) - va, axis=-1),
+            "the result does not change when `mean_b` or `log_var_b` changes",
         ),
     ],
     "elbo_of_one_draw": [
@@ -354,6 +490,79 @@ WRONG = {
         (lambda *c: ops.mean(elbo_of_one_draw(*c)), "the mean over the batch already"),
         (lambda *c: ops.sum(elbo_of_one_draw(*c)), "you sum over the batch"),
         (lambda x, a, z, m, v: -vh.bernoulli_nll(a, x), "your code stopped with ValueError: x has pixels"),
+        (lambda x, a, z, m, v: 2 * elbo_of_one_draw(x, a, z, m, v), "every value is 2 times what it should be"),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) + 2 * vh.gaussian_log_prob(z, 0.0, 0.0) - vh.gaussian_log_prob(z, m, v)
+            ),
+            "the term log p(z) has the factor 2",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -2 * vh.bernoulli_nll(x, a) + vh.gaussian_log_prob(z, 0.0, 0.0) - vh.gaussian_log_prob(z, m, v)
+            ),
+            "the term log p(x|z) has the factor 2",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) - vh.gaussian_log_prob(z, 0.0, 0.0) - vh.gaussian_log_prob(z, m, v)
+            ),
+            "log p(z) is subtracted",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) + vh.gaussian_log_prob(z, 0.0, 0.0) - vh.gaussian_log_prob(m, m, v)
+            ),
+            "these are the right results for `z` in place of `mean`, too",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) + vh.gaussian_log_prob(z, m, 0.0) - vh.gaussian_log_prob(z, m, v)
+            ),
+            "every value is off by ½ times the sum of the squares of `z` and",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) + vh.gaussian_log_prob(z, 0.0, v) - vh.gaussian_log_prob(z, m, v)
+            ),
+            "when only `x` or `logits` or `mean` changes, the result changes",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                vh.bernoulli_nll(x, a) + vh.gaussian_log_prob(z, 0.0, 0.0) + vh.gaussian_log_prob(z, m, v)
+            ),
+            "the term log p(x|z) has the wrong sign",
+        ),
+        (
+            lambda x, a, z, m, v: ops.exp(elbo_of_one_draw(x, a, z, m, v)),
+            "this is the exponential of what is asked for",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) + vh.gaussian_log_prob(z, 0.0, 0.0) - vh.gaussian_log_prob(z, m, -v)
+            ),
+            "these are the right results for −`log_var` in place of `log_var`",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, ops.clip(a, -16.1, 16.1))
+                + vh.gaussian_log_prob(z, 0.0, 0.0)
+                - vh.gaussian_log_prob(z, m, v)
+            ),
+            "right for moderate logits",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(1 - x, a) + vh.gaussian_log_prob(z, 0.0, 0.0) - vh.gaussian_log_prob(z, m, v)
+            ),
+            "these are the right results for 1 − `x` in place of `x`",
+        ),
+        (
+            lambda x, a, z, m, v: (
+                -vh.bernoulli_nll(x, a) - (vh.gaussian_log_prob(z, m, v) + vh.gaussian_log_prob(z, 0.0, 0.0)) / 2
+            ),
+            "the term log p(z) has the factor −½",
+        ),
     ],
     "effective_beta": [
         (beta_upside_down, "this is 1/β"),
@@ -374,6 +583,48 @@ WRONG = {
         (lambda p, d, r, k, w: (w * p if r == "mean" else w) // (d if k == "mean" else 1), "drops the part"),
         (lambda p, d, r, k, w: w / (p if r == "mean" else 1), "the mean over the latents is not counted, and"),
         (lambda p, d, r, k, w: 1.0, "every value is 1, whatever"),
+        (lambda p, d, r, k, w: w * p / d, "you count pixels and latents even where the loss takes a sum"),
+        (
+            lambda p, d, r, k, w: w * (784 if r == "mean" else 1) / (2 if k == "mean" else 1),
+            "two things. First, you do not use `pixels`",
+        ),
+        (
+            lambda p, d, r, k, w: w * (p if r == "mean" else 1) / (d if k == "sum" else 1),
+            "these are the right results for 'mean' and 'sum' swapped in `kl`",
+        ),
+        (lambda p, d, r, k, w: w + (p if r == "mean" else 0), "you add `pixels` to the weight"),
+        (
+            lambda p, d, r, k, w: w * (p**0.5 if r == "mean" else 1) / (d if k == "mean" else 1),
+            "these are the right results for the square root of `pixels` in",
+        ),
+        (
+            lambda p, d, r, k, w: round(w * (p if r == "mean" else 1) / (d if k == "mean" else 1)),
+            "the values are rounded to whole numbers",
+        ),
+        (
+            lambda p, d, r, k, w: w * (p if r == "mean" and k == "mean" else 1) / (d if k == "mean" else 1),
+            "the result is wrong only where `reconstruction` is 'mean' and",
+        ),
+        (
+            lambda p, d, r, k, w: 2 * w * (p if r == "mean" else 1) / (d if k == "mean" else 1),
+            "every value is 2 times what it should be",
+        ),
+        (
+            lambda p, d, r, k, w: min(1, w * (p if r == "mean" else 1) / (d if k == "mean" else 1)),
+            "values above 1 are cut off at 1",
+        ),
+        (
+            lambda p, d, r, k, w: w**2 * (p if r == "mean" else 1) / (d if k == "mean" else 1),
+            "every value is multiplied by `weight`",
+        ),
+        (
+            lambda p, d, r, k, w: w * p / d if r == "mean" or k == "mean" else w,
+            "where one of the terms is a mean, you count both",
+        ),
+        (
+            lambda p, d, r, k, w: w if r == k else w * (p if r == "mean" else 1) / (d if k == "mean" else 1),
+            "the result is wrong only where `reconstruction` is 'mean' and",
+        ),
     ],
 }
 

@@ -140,6 +140,54 @@ WRONG = {
         (lambda a, k: convolve(a, k)[:, :-1], "the last column is missing"),
         (lambda a, k: convolve(a, k)[None, :, :, None], "shape (1, 5, 3, 1); it should be (5, 3)"),
         (lambda a, k: convolve(a, k) + 1, "every value is 1 too large"),
+        (
+            lambda a, k: convolve(a, k.T) if k.shape[0] == k.shape[1] else convolve(a, k),
+            "the result is right for image = an array (6, 5), kernel = [[",
+        ),
+        (lambda a, k: np.abs(convolve(a, k)), "every value comes out without its sign"),
+        (lambda a, k: 2 * convolve(a, k), "every value is 2 times what it should be"),
+        (lambda a, k: convolve(a, k / k.sum()), "these are the right results for `kernel` divided by its sum"),
+        (lambda a, k: convolve(a, k - k.mean()), "these are the right results for `kernel` minus its mean"),
+        (lambda a, k: convolve(a, k) / k.size, "you take the mean; a convolution adds up"),
+        (lambda a, k: convolve(a[::-1], k), "these are the right results for `image` in the opposite order"),
+        (lambda a, k: convolve(a, k)[::-1], "the values are right, but in the opposite order along axis 0"),
+        (lambda a, k: convolve(a, k)[1:], "the values are right, but the first one of axis 0 is left out"),
+        (lambda a, k: convolve(a.round(), k.round()), "these are the right results for each argument rounded to whole"),
+        (lambda a, k: convolve(a, np.abs(k)), "these are the right results for the absolute value of `kernel`"),
+        (
+            lambda a, k: convolve(a, k) + a[: a.shape[0] - k.shape[0] + 1, : a.shape[1] - k.shape[1] + 1],
+            "when only `kernel` changes, the result changes as it should",
+        ),
+        (
+            lambda a, k: np.array(
+                [
+                    [
+                        (a[i : i + k.shape[0], j : j + k.shape[1]] @ k.T).sum()
+                        for j in range(a.shape[1] - k.shape[1] + 1)
+                    ]
+                    for i in range(a.shape[0] - k.shape[0] + 1)
+                ]
+            ),
+            "two things. These are results for the mean of `kernel` over",
+        ),
+        (
+            lambda a, k: np.array(
+                [
+                    [(a[i : i + k.shape[0], j : j + k.shape[1]] + k).sum() for j in range(a.shape[1] - k.shape[1] + 1)]
+                    for i in range(a.shape[0] - k.shape[0] + 1)
+                ]
+            ),
+            "you add image and kernel",
+        ),
+        (lambda a, k: np.cumsum(convolve(a, k), axis=1), "each value contains those before it in its row"),
+        (
+            lambda a, k: np.array(
+                [[convolve(a, k)[0, 0]] * (a.shape[1] - k.shape[1] + 1)] * (a.shape[0] - k.shape[0] + 1)
+            ),
+            "every value is the first one, repeated",
+        ),
+        (lambda a, k: convolve(np.roll(a, 1, axis=0), k), "these are the right results for `image` moved by one place"),
+        (lambda a, k: convolve(a**2, k), "these are the right results for the square of `image` in place"),
     ],
     "transposed_size": [
         (
@@ -178,6 +226,55 @@ WRONG = {
             lambda n, c, f, k, s, p: (transposed_size(n, c, f, k, s, p)[0], n * n * f),
             "Keras says 18464",
         ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else n * s + k - 1, (k * k * c + 1) * f),
+            "the side is 22; Keras says 20, for side = 6, channels = 8,",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k, k * k * c * f + c * f),
+            "the number of parameters is 20480",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s + k if p == "same" else (n - 1) * s + k, (k * k * c + 1) * f),
+            "the side is 17; Keras says 14, for side = 7, channels = 64,",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k, (2 * k * c + 1) * f),
+            "the number of parameters is 12320",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k, (k * k * c + 1) * f * s),
+            "the number of parameters is 36928",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n + 1) * s + k, (k * k * c + 1) * f),
+            "the side is 26; Keras says 20, for side = 6, channels = 8,",
+        ),
+        (
+            lambda n, c, f, k, s, p: ((n * s) ** 2 if p == "same" else ((n - 1) * s + k) ** 2, (k * k * c + 1) * f),
+            "the side is 196; Keras says 14, for side = 7, channels = 64,",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k, (k * k * c + 1) * f + 1),
+            "the number of parameters is 18465",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k + 1, (k * k * c + 1) * f),
+            "the side is 21; Keras says 20, for side = 6, channels = 8,",
+        ),
+        (lambda n, c, f, k, s, p: (n * s, k * k * c * f), 'the size is right for padding "same" only'),
+        (
+            lambda n, c, f, k, s, p: (n // s, (k * k * c + 1) * f),
+            "the side is 3; Keras says 14, for side = 7, channels = 64,",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k, k * k * (c + f) + f),
+            "the number of parameters is 896",
+        ),
+        (
+            lambda n, c, f, k, s, p: (n * s if p == "same" else (n - 1) * s + k, (k * k * f + 1) * f),
+            "the number of parameters is 9248",
+        ),
     ],
     "binarize": [
         (lambda g, rng: (g > 0.5).astype("float32"), "this is thresholding"),
@@ -203,6 +300,56 @@ WRONG = {
         (lambda g, rng: (g + rng.normal(0, 0.1, g.shape) > 0.5).astype(int), "comes out 1"),
         (lambda g, rng: (rng.random(g.shape) < g**2).astype(int), "the *square* of its grey value"),
         (lambda g, rng: [(rng.random(i.shape) < i).any() for i in g], "it should be that of the images"),
+        (
+            lambda g, rng: (rng.random((len(g), 1, g.shape[2], 1)) < g).astype("float32"),
+            "the pixels of a column share one coin",
+        ),
+        (
+            lambda g, rng: (rng.random((len(g), g.shape[1], 1, 1)) < g).astype("float32"),
+            "the pixels of a row share one coin",
+        ),
+        (
+            lambda g, rng: (rng.random((*g.shape[:3], 1)) < g).astype("float32"),
+            "all channels of a pixel share one coin",
+        ),
+        (
+            lambda g, rng: (np.repeat(rng.random((len(g) // 2 + 1, *g.shape[1:])), 2, axis=0)[: len(g)] < g).astype(
+                "float32"
+            ),
+            "images get the same coins",
+        ),
+        (
+            lambda g, rng: (np.tile(rng.random((len(g) // 2 + 1, *g.shape[1:])), (2, 1, 1, 1))[: len(g)] < g).astype(
+                "float32"
+            ),
+            "images get the same coins",
+        ),
+        (
+            lambda g, rng: np.clip(np.round(g + rng.normal(0, 0.3, g.shape)), 0, 1),
+            "a pixel of 0.32 comes out 1 with frequency 0.27",
+        ),
+        (
+            lambda g, rng: (rng.random(g.shape) < 0.5).astype("float32") * g.round(),
+            "a pixel of 0.46 comes out 1 with frequency 0.00",
+        ),
+        (lambda g, rng: (rng.random(g.shape) < np.sqrt(g)).astype("float32"), "a pixel comes out"),
+        (lambda g, rng: (rng.random(g.shape) < g / 2).astype("float32"), "a pixel comes out"),
+        (
+            lambda g, rng: (rng.random(g.shape) * 2 - 1 < g).astype("float32"),
+            "a pixel of 0.10 comes out 1 with frequency 0.54",
+        ),
+        (
+            lambda g, rng: (rng.random(g.shape) < g.mean()).astype("float32"),
+            "every coin is fair, or has one probability for all pixels",
+        ),
+        (
+            lambda g, rng: (rng.uniform(0.2, 0.8, g.shape) < g).astype("float32"),
+            "a pixel of 0.75 comes out 1 with frequency 0.93",
+        ),
+        (lambda g, rng: (rng.random(g.shape) > g).astype("float32"), "black and white are swapped"),
+        (lambda g, rng: rng.binomial(2, g) / 2, "there are values other than"),
+        (lambda g, rng: np.sort((rng.random(g.shape) < g).astype("float32"), axis=0), "the images are sorted"),
+        (lambda g, rng: 2 * (rng.random(g.shape) < g).astype("float32") - 1, "there are values other than"),
     ],
 }
 

@@ -120,6 +120,20 @@ WRONG = {
         (lambda v: grid_codes(np.linspace(v[0], v[-1], len(v))), "spread evenly; use"),
         (lambda v: grid_codes(np.arange(len(v)) + v[0]), "some values are right"),
         (lambda v: grid_codes(v)[:-1], "the last one of axis 0 is left out"),
+        (lambda v: grid_codes(v)[::-1], "the first axis runs to the left and the second downward"),
+        (lambda v: -grid_codes(v), "the sign is wrong: every value is minus what it should be"),
+        (lambda v: grid_codes(v[::-1]), "the first axis runs to the left and the second downward"),
+        (lambda v: grid_codes(v).T, "the codes are columns"),
+        (lambda v: grid_codes(np.sort(np.abs(v))), "54 of 58 values are wrong"),
+        (lambda v: np.stack([np.repeat(v, len(v)), np.tile(v[::-1], len(v))], axis=1), "the codes go column by column"),
+        (lambda v: grid_codes(v)[:-1], "the values are right, but the last one of axis 0 is left out"),
+        (lambda v: grid_codes(v.round()), "the values are rounded to whole numbers"),
+        (lambda v: np.stack([np.tile(v, len(v)), np.tile(v[::-1], len(v))], axis=1), "both latents run together"),
+        (lambda v: np.stack([np.repeat(v, len(v)), np.repeat(v[::-1], len(v))], axis=1), "both latents run together"),
+        (lambda v: grid_codes(np.linspace(-3, 3, len(v))), "38 of 58 values are wrong"),
+        (lambda v: grid_codes(v)[:9], "the result has shape (9, 2)"),
+        (lambda v: np.concatenate([np.tile(v, len(v)), np.repeat(v[::-1], len(v))]), "the result has shape (18,)"),
+        (lambda v: grid_codes(v / np.abs(v).max()), "these are the right results for `values` divided by its largest"),
     ],
     "great_circle": [
         (lambda a, b, n: np.linspace(a, b, n), "this is the straight line"),
@@ -155,6 +169,48 @@ WRONG = {
             lambda a, b, n: circle(a, b, n) * np.sin(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))),
             "you do not divide by sin θ",
         ),
+        (
+            lambda a, b, n: (
+                great_circle(a, b, n)
+                if abs(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))) < 1 - 1e-12
+                else np.full((n, len(a)), np.nan)
+            ),
+            "the path is right, except where start and end have the same",
+        ),
+        (lambda a, b, n: great_circle(a, b, n)[:-1], "the values are right, but the last one of axis 0 is left out"),
+        (lambda a, b, n: great_circle(a, -b, n), "these are the right results for −`end` in place of `end`"),
+        (lambda a, b, n: great_circle(b, a, n), "the walk goes backward"),
+        (
+            lambda a, b, n: np.linalg.norm(b) * great_circle(a / np.linalg.norm(a), b / np.linalg.norm(b), n),
+            "the length is that of the end, everywhere",
+        ),
+        (lambda a, b, n: 2 * great_circle(a, b, n), "every value is 2 times what it should be"),
+        (lambda a, b, n: great_circle(a, b, n).round(2), "the values are rounded to 2 decimals"),
+        (
+            lambda a, b, n: great_circle(a, b, n)[:, ::-1],
+            "the values are right, but in the opposite order along the last",
+        ),
+        (
+            lambda a, b, n: great_circle(a, b, 2 * n)[:n],
+            "the result is wrong only at all places of axis 0 but the first",
+        ),
+        (
+            lambda a, b, n: (
+                np.maximum(np.linalg.norm(a), np.linalg.norm(b))
+                * great_circle(a / np.linalg.norm(a), b / np.linalg.norm(b), n)
+            ),
+            "the length stays the larger of both",
+        ),
+        (lambda a, b, n: great_circle(a, b, n) ** 2, "this is the square of what is asked for"),
+        (
+            lambda a, b, n: (
+                great_circle(a / np.linalg.norm(a), b / np.linalg.norm(b), n)
+                * np.sqrt(np.linalg.norm(a) * np.linalg.norm(b))
+            ),
+            "each row is the right one times a number of its own, from 0.514",
+        ),
+        (lambda a, b, n: great_circle(a, b, n)[:, :2], "the result has shape (5, 2)"),
+        (lambda a, b, n: np.abs(great_circle(a, b, n)), "every value comes out without its sign"),
     ],
     "active_latents": [
         (lambda m, t: m.std(axis=0) > t, "you compare the standard deviation with the threshold"),
@@ -176,6 +232,28 @@ WRONG = {
         (lambda m, t: np.ptp(m, axis=0) > t, "from the smallest to the largest"),
         (lambda m, t: ((m - m.mean(0)) ** 2).sum(0) > t, "the sum of the squared distances"),
         (lambda m, t: m[:, m.var(0) > t], "these are the columns"),
+        (lambda m, t: ((m - m.mean()) ** 2).mean(axis=0) > t, "you subtract one average, that of all numbers"),
+        (
+            lambda m, t: (np.abs(m - m.mean(0)) > t).mean(axis=0) > 0.5,
+            "you count how many images are farther from the average than the",
+        ),
+        (lambda m, t: m.var(axis=0) > t**2, "you compare the standard deviation with the threshold"),
+        (lambda m, t: m.var(axis=0) > np.sqrt(t), "these are the right results for the square root of `threshold`"),
+        (lambda m, t: m.var(axis=0) / 2 > t, "these are the right results for 2·`threshold` in place of"),
+        (lambda m, t: np.abs(m - m.mean(0)).mean(axis=0) > t, "you take the average of the distances from the average"),
+        (lambda m, t: m[:10].var(axis=0) > t, "you use the first images only"),
+        (lambda m, t: (m.var(axis=0) > t)[::-1], "the values are right, but in the opposite order along axis 0"),
+        (lambda m, t: m.var(axis=0) > m.var(axis=0).mean(), "you do not use `threshold`"),
+        (lambda m, t: m.var(axis=0) / m.var() > t, "these are the right results for `mean` divided by its standard"),
+        (lambda m, t: np.abs(m).max(axis=0) > t, "you compare the numbers themselves"),
+        (lambda m, t: ~(m.std(axis=0) > t), "True and False are swapped, and you compare the standard"),
+        (
+            lambda m, t: (m.var(axis=0) > t).astype(float) * m.var(axis=0),
+            "these are the variances of the active latents, and 0 for the",
+        ),
+        (lambda m, t: m.var(axis=0) > 2 * t, "these are the right results for 2·`threshold` in place of"),
+        (lambda m, t: np.ones(m.shape[1]), "every value is 1, whatever the arguments are"),
+        (lambda m, t: np.diff(m, axis=0).var(axis=0) > t, "you take the variance of the differences between images"),
     ],
 }
 

@@ -27,6 +27,9 @@ def squared_error(report):
         ("you sum the differences without squaring: plus and minus cancel.", lambda x, y: (x - y).sum(pixels)),
         ("you sum the differences first and square afterwards; square each pixel's difference first.",
          lambda x, y: (x - y).sum(pixels) ** 2),
+        ("you take the third power of the differences; take the square.", lambda x, y: ((x - y) ** 3).sum(pixels)),
+        ("this is the variance of the differences; take the sum of their squares, and subtract no mean.",
+         lambda x, y: (x - y).var(pixels)),
         ("this is the difference of two squares; subtract first, then square.",
          lambda x, y: (x**2 - y**2).sum(pixels)),
         ("this is the square root of the error (the distance); leave the square.",
@@ -83,6 +86,9 @@ def pca_reconstruct(report):
          lambda x, m, w: (x - x.mean(0)) @ w.T @ w + m),
         ("this is x itself: nothing was compressed.", lambda x, m, w: x),
         ("you subtract the mean at the end; add it.", lambda x, m, w: (x - m) @ w.T @ w - m),
+        ("the directions have another order in coding than in decoding.", lambda x, m, w: (x - m) @ w[::-1].T @ w + m),
+        ("the codes lose their sign before decoding.", lambda x, m, w: np.abs((x - m) @ w.T) @ w + m),
+        ("the codes are rounded before decoding.", lambda x, m, w: ((x - m) @ w.T).round() @ w + m),
         ("you use the first direction only; use all of them.", lambda x, m, w: (x - m) @ w[:1].T @ w[:1] + m),
         ("you use the last direction only; use all of them.", lambda x, m, w: (x - m) @ w[-1:].T @ w[-1:] + m),
         ("every row is the mean image: add what the codes say about each image.", lambda x, m, w: 0 * x + m),
@@ -150,7 +156,7 @@ def walk(report):
     right = lambda a, b, n: line(a, b, np.linspace(0, 1, n))  # noqa: E731
     found = [report.array(*case) for case in cases]
     if all(_uneven_steps(points, *case) for points, case in zip(found, cases)):
-        report.wrong("the points lie on the line from `start` to `end`, but the steps between them are not equal.")
+        report.wrong("the points lie on the line through `start` and `end`, but the steps between them are not equal.")
     report.compare(cases, right, mistakes, "one row for each point of the walk.")
     return "equal steps on a straight line, both ends included."
 
@@ -159,7 +165,7 @@ def _uneven_steps(points, start, end, steps):
     if points.shape != (steps, len(start)):
         return False
     t = (points - start) @ (end - start) / ((end - start) @ (end - start))
-    on_line = np.allclose(points, line(start, end, t), atol=1e-4) and np.allclose(t[[0, -1]], (0, 1), atol=1e-4)
+    on_line = np.allclose(points, line(start, end, t), atol=1e-4) and np.ptp(t) > 1e-3
     return on_line and np.ptp(np.diff(t)) > 1e-3
 
 

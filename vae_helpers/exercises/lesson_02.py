@@ -194,6 +194,8 @@ def bernoulli_nll(report):
          lambda x, a: (np.logaddexp(0, a) - x * a)),
         ("you do not sum over the channel axis, or keep axes of length 1: the result should have one axis, (batch,).",
          lambda x, a: (np.logaddexp(0, a) - x * a).sum((1, 2))),
+        ("in the product with x you use the sigmoid; the product is with the logit itself.",
+         lambda x, a: (np.logaddexp(0, a) - x * _sigmoid(a)).sum(pixels)),
         ("this is the absolute difference; a likelihood of coins is asked for.",
          lambda x, a: np.abs(x - _sigmoid(a)).sum(pixels)),
         ("this is in powers of 10; nats need the natural logarithm.", lambda x, a: right(x, a) / np.log(10)),
@@ -358,7 +360,7 @@ def _check_moved(report, moved, wanted, vae, gradient, beta, batch):
     step = np.concatenate([m.ravel() for m in moved])
     factors = np.linalg.lstsq(np.stack([r, k], axis=1), step, rcond=None)[0]
     if np.allclose(step, np.stack([r, k], axis=1) @ factors, rtol=2e-2, atol=2e-3 * np.abs(step).max()):
-        report.wrong(f"your step is that of the loss {factors[0]:.3g} · reconstruction + {factors[1]:.3g} · KL; for beta "
+        report.wrong(f"your step belongs to {factors[0]:.3g} · reconstruction + {factors[1]:.3g} · KL; for beta "
                      f"= {beta:g} it should be 1 · reconstruction + {beta:g} · KL.")  # fmt: skip
     for part, other, some in (("decoder", "encoder", slice(encoder, None)), ("encoder", "decoder", slice(encoder))):
         if _close(moved[some], wanted[some]):

@@ -343,6 +343,10 @@ def effective_beta(report):
          lambda p, d, r, k, w: w * (p if r == "sum" else 1) / (d if k == "sum" else 1)),
         ("pixels and latents are swapped.", lambda p, d, r, k, w: beta(d, p, r, k, w)),
         ("you count pixels and latents even where the loss takes a sum.", lambda p, d, r, k, w: w * p / d),
+        ("you add `pixels` to the weight; the mean over the pixels makes the KL weigh `pixels` times as much.",
+         lambda p, d, r, k, w: w + (p if r == "mean" else 0)),
+        ("where one of the terms is a mean, you count both; count each one only where it is a mean.",
+         lambda p, d, r, k, w: w * p / d if "mean" in (r, k) else w),
         ("this is `weight`; the means change the balance as well.", lambda p, d, r, k, w: w),
     ]  # fmt: skip
     report.compare(cases, beta, mistakes, "one number.")

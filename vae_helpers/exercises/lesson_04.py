@@ -210,8 +210,8 @@ def _check_shared_coins(report, tossed):
     alike = np.fft.irfft(spectrum.sum(axis=1))[: len(pixels)] / np.arange(len(pixels), 0, -1) / pixels.shape[1]
     step = 1 + int(np.argmax(np.abs(alike[1:-1000])))  # how far apart the images are that are most alike
     if abs(alike[step]) > 0.07:
-        report.wrong(f"images get the same coins: an image and one {step} places away from it come out alike more often "
-                     "than by chance. Toss for each pixel of each image.")  # fmt: skip
+        report.wrong(f"images get the same coins: an image and one {step} places away from it come out alike more "
+                     "often than by chance. Toss for each pixel of each image.")  # fmt: skip
 
 
 def _normal_share(p):

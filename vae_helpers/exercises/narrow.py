@@ -124,6 +124,7 @@ class _Search:
             yield self._reduction(each)
         if self.finite:
             yield self._terms(parts)
+            yield self._looser_relation(self.expected)
         if not self.few:
             yield from self._pairs(mistakes)
             if self.finite:
@@ -155,9 +156,22 @@ class _Search:
         for text, function in CHANGES:
             if self._fits(_try(lambda function=function: [function(one) for one in base])):
                 return text
-        if shapes and self.finite and self.distinct >= least + 2:
-            return self._line(base) or self._scaled_rows(base)
-        return ""
+        return self._looser_relation(base) if shapes and least > 3 else ""
+
+    def _looser_relation(self, base):
+        """Two numbers for all values, or one for each row or case; base: arrays of the shapes of the results."""
+        if not self.finite or self.distinct < 5 or any(f.shape != b.shape for f, b in zip(self.found, base)):
+            return ""
+        return self._line(base) or self._scaled_rows(base) or self._offset_of_case(base)
+
+    def _offset_of_case(self, base):
+        offsets = [np.mean(one - other) for one, other in zip(self.found, base)]
+        if len(offsets) < 2 or min(one.size for one in base) < 2 or np.abs(offsets).max() < 1e-3:
+            return ""
+        if not all(same(one, other + offset, self.rtol) for one, other, offset in zip(self.found, base, offsets)):
+            return ""
+        return (f"in each case all values are off by one number ({', '.join(f'{one:.4g}' for one in offsets)}): "
+                "something that is the same for all of them is missing, or too much.")  # fmt: skip
 
     def _scaled_rows(self, base):
         for axis, name in ((-1, "row"), (0, "column")):
@@ -235,6 +249,8 @@ class _Search:
         away = other - other.mean()
         slope = away @ (one - one.mean()) / (away @ away)
         offset = one.mean() - slope * other.mean()
+        if abs(slope - 1) < 2e-3 and same(one, slope * other + offset, self.rtol):
+            return "every value is nearly right: a constant is rounded. Compute it, in place of writing its digits."
         if abs(slope) > 1e-3 and same(one, slope * other + offset, self.rtol):
             return (f"every value is {number(slope)} times what it should be, and then {number(abs(offset))} too "
                     f"{'large' if offset > 0 else 'small'}.")  # fmt: skip
@@ -365,7 +381,7 @@ class _Search:
             if not all(np.isclose(np.abs(factor), nice, rtol=1e-3).any() for factor in factors):
                 continue
             if np.allclose(off, table @ factors, rtol=2e-3, atol=1e-4 * np.abs(off).max()):
-                return (f"every value is off by {number(factors[0])} times {name} and {number(factors[1])} times "
+                return (f"every value is off by {number(factors[0])} times {name} and by {number(factors[1])} times "
                         f"{other_name}: terms are missing, or there too often.")  # fmt: skip
         return ""
 
@@ -472,8 +488,13 @@ class _Search:
         """In words, what is special about just the places in `masks`; empty if nothing simple is."""
         if all(mask.all() for mask in masks) or not any(mask.any() for mask in masks):
             return ""
+        right = sum(int((~mask).sum()) for mask in masks)
+        # with one number on one side much would fit by chance; only the words of an argument say enough
+        enough = min(right, sum(int(mask.sum()) for mask in masks)) > 1 or len(masks) == 1
         for text, values in self._properties():
-            if all(v.shape == m.shape and (v == m).all() for v, m in zip(values, masks)):
+            if (enough or "' and `" in text or text.endswith("'")) and all(
+                v.shape == m.shape and (v == m).all() for v, m in zip(values, masks)
+            ):
                 return text
         return ""
 
@@ -487,7 +508,7 @@ class _Search:
             given = [case[place] for case in cases]
             if all(isinstance(one, np.ndarray) for one in given):
                 yield from self._properties_of_array(name, given)
-            elif all(isinstance(one, (int, float, str)) for one in given):
+            elif all(isinstance(one, str) for one in given):
                 for value in dict.fromkeys(given):
                     yield f"where `{name}` is {value!r}", [np.full(w.shape, g == value) for g, w in zip(given, wanted)]
                     yield (f"where `{name}` is not {value!r}",
@@ -539,7 +560,7 @@ class _Search:
             if not np.isfinite(after).all() or self.few:
                 continue
             if np.abs(after - before).max() < 1e-7:
-                unused.append(f"`{name}`")
+                unused += [f"`{name}`"] if self._ignores(place, before) else []
             else:
                 (good if np.allclose(after - before, wanted, rtol=5e-3, atol=1e-4) else bad).append(f"`{name}`")
         if unused:
@@ -548,6 +569,19 @@ class _Search:
             return (f"when only {' or '.join(good)} changes, the result changes as it should; when "
                     f"{' or '.join(bad)} changes, it does not: look at the terms with it.")  # fmt: skip
         return ""
+
+    def _ignores(self, place, before):
+        """Whether the result stays the same for quite another value of one argument, too."""
+        case = list(self.cases[0])
+        value = case[place]
+        if hasattr(value, "shape"):
+            array = np.asarray(value)
+            other = (0.7 - 2 * array[::-1]).astype(array.dtype)
+            case[place] = other if isinstance(value, np.ndarray) else _type_like(value, other)
+        else:
+            case[place] = 3 * value + 1
+        after = self.report.trial(*case)
+        return after is not None and same(after, before)
 
     def _direction(self):
         masks = self._masks()
