@@ -262,7 +262,7 @@ NONSENSE = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nonsense_is_never_right(said, name):
-    for value in NONSENSE[:: 5 if name == "train_step" else 1]:  # which builds a model each time
+    for value in NONSENSE[:: 5 if name in ("train_step", "chain_step") else 2]:  # which builds a model each time
         text = said(name, lambda *arguments, value=value: value)
         assert "· right" not in text, type(value)
         assert "cannot judge" not in text, type(value)
@@ -305,8 +305,7 @@ def test_arrays_of_any_shape_are_never_right(said, name):
     for _ in range(15):
         shape = tuple(rng.choice([0, 1, 2, 3, 4, 5, 6, 12], size=rng.integers(0, 5)))
         functions.append(lambda *arguments, shape=shape: rng.normal(size=shape))
-    if name == "train_step":
-        functions = functions[::3]
+    functions = functions[:: 3 if name in ("train_step", "chain_step") else 2]
     for function in functions:
         text = said(name, function)
         assert "· right" not in text
@@ -329,19 +328,6 @@ def test_prints_and_warnings_do_no_harm(said, name):
         text = said(name, function)
     assert "hello" in text and "· right" in text
     assert "Warning" not in text
-
-
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"train_step"}))
-def test_changed_arguments_do_no_harm(said, name):
-    def function(*arguments):
-        result = RIGHT[name](*arguments)
-        result = result if isinstance(result, (tuple, float, int)) else ops.copy(result)
-        for argument in arguments:
-            if isinstance(argument, np.ndarray):
-                argument[...] = 0
-        return result
-
-    assert "· right" in said(name, function)
 
 
 def next_numbers():

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from vae_helpers.exercises import progress
+from vae_helpers.exercises import verdicts
 from vae_helpers.exercises.narrow import NARROW, all_same, apply, narrow, show, slope
 from vae_helpers.exercises.surroundings import ShortOutput, as_before, while_waiting
 
@@ -52,7 +52,7 @@ def exercise(body):
             except KeyboardInterrupt:
                 report.say("interrupted.")
             except (Exception, SystemExit) as error:  # a result that nobody thought of
-                progress.record(body.__name__, "wrong")
+                verdicts.record(body.__name__, "wrong")
                 report.say(f"the check cannot judge what your function returns ({type(error).__name__}).\n"
                            "It should return numbers in an array.")  # fmt: skip
 
@@ -93,13 +93,13 @@ class Report:
     def wrong(self, text, verdict="wrong"):
         """Print, and end the check."""
         if verdict:
-            progress.record(self.name, verdict)
+            verdicts.record(self.name, verdict)
         self.say("\n".join([*([self.so_far] if self.so_far and verdict else []), text, *self._notes()]))
         raise _Done
 
     def right(self, text):
         """Print what was found right, and what the function does besides."""
-        progress.record(self.name, "right")
+        verdicts.record(self.name, "right")
         self.say("\n".join(["right: " + text, *self._notes()]))
 
     def not_yet(self, text):
@@ -281,13 +281,11 @@ class Report:
         with tf.GradientTape() as tape:
             tape.watch([case[place] for place in places])
             value = self.call(*case)
-            total = ops.sum(ops.convert_to_tensor(value))
+            total = _total(value)
         found = tape.gradient(total, [case[place] for place in places])
         names = [f"`{self._name(place)}`" for place, one in zip(places, found) if one is None]
         if names and (needed or len(names) < len(places)):
-            why = ("something cuts the connection: stop_gradient, or a detour over numpy." if tf.is_tensor(value) else
-                   "compute with keras.ops; numpy functions cut the connection.")  # fmt: skip
-            self.wrong(f"the values are right, but no gradient reaches {' and '.join(names)}: {why}")
+            self.wrong(f"the values are right, but no gradient reaches {' and '.join(names)}: {cut_by(value)}")
         for place, one in zip(places, found):
             if one is not None:
                 self._compare_slope(case, right, place, np.asarray(ops.convert_to_numpy(one), "float64"))
@@ -302,7 +300,10 @@ class Report:
         if not np.isfinite(found[at]):
             self.wrong(text + f"{found[at]}, not a finite number. With `where`, the branch that is not picked must be "
                        "finite, too: give it a harmless number.")  # fmt: skip
-        self.wrong(text + f"{found[at]:.3g}; it should be {wanted[at]:.3g}. Is something cut off, rounded or stopped?")
+        self.wrong(
+            text
+            + f"{found[at]:.3g}; it should be {wanted[at]:.3g}. Is a part cut off, rounded, stopped, or computed with numpy?"
+        )
 
     def _answers_to(self, cases):
         values = [self.run(*case) for case in cases]
@@ -337,6 +338,20 @@ def _equal(one, other):
 def _plain(text):
     """Without the codes for colours in a terminal."""
     return re.sub(r"\x1b?\[\d+(;\d+)*m", "", text)
+
+
+def _total(value):
+    """The sum of a result as a tensor, also of a list or an array of tensors."""
+    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.dtype == object):
+        return sum(_total(part) for part in value)
+    return ops.sum(ops.convert_to_tensor(value))
+
+
+def cut_by(value):
+    """Why no gradient comes through to a result."""
+    if tf.is_tensor(value):
+        return "something cuts the connection: stop_gradient, or a detour over numpy."
+    return "compute with keras.ops; numpy functions cut the connection."
 
 
 def _from_objects(value):
