@@ -186,7 +186,7 @@ WRONG = {
         (lambda x, y: -np.sum((x - y) ** 2, axis=PIXELS), "an error is never negative"),
         (
             lambda x, y: np.array([((a - b) ** 2).sum() for a, b in zip(x, y)]),
-            "right where `x` and `x_hat` have equally many images",
+            "where `x` and `x_hat` have equally many images, it is right",
         ),
         (lambda x, y: np.array([np.sum((x[i] - y[i]) ** 2) for i in range(5)]), "the result has shape (5,)"),
         (lambda x, y: 0.5 * ((x - y) ** 2).sum(axis=PIXELS), "every value is ½ times what it should be"),
@@ -365,7 +365,7 @@ WRONG = {
         ),
         (
             lambda c, n, rng: rng.multivariate_normal(c[:, :2].mean(0), np.cov(c[:, :2].T), size=n),
-            "right for two latents",
+            "for two latents it is right",
         ),
         (lambda c, n, rng: rng.multivariate_normal(np.zeros(c.shape[1]), np.cov(c.T), size=n), "your draws lie around"),
         (

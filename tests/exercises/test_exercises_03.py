@@ -549,7 +549,7 @@ WRONG = {
                 + vh.gaussian_log_prob(z, 0.0, 0.0)
                 - vh.gaussian_log_prob(z, m, v)
             ),
-            "right for moderate logits",
+            "for moderate logits it is right",
         ),
         (
             lambda x, a, z, m, v: (

@@ -89,7 +89,7 @@ WRONG = {
         (lambda v, s: np.log2(v), "not finite"),
         (
             lambda v, s: np.array([(one / np.prod(s) + np.log(256)) / np.log(2) for one in v]),
-            "right for an array of losses",
+            "for an array of losses it is right",
         ),
         (lambda v, s: (v / np.prod(s) + np.log(256)) / 0.693, "every value is off by one part in 4,709"),
         (lambda v, s: v / np.prod(s) / np.log(2) + 7, "every value is 1 too small"),

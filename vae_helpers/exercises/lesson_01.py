@@ -55,7 +55,7 @@ def squared_error(report):
     report.compare(
         cases, lambda x, y: ((x - y) ** 2).sum(pixels), mistakes, each, each=lambda x, y: (x - y) ** 2
     )  # fmt: skip
-    report.so_far = ("right where `x` and `x_hat` have equally many images. But `x_hat` may also be one image for all, "
+    report.so_far = ("where `x` and `x_hat` have equally many images, it is right. But `x_hat` may also be one image for all, "
                      "(1, height, width, channels):")  # fmt: skip
     report.compare([(case[0], case[1][:1]) for case in cases], lambda x, y: ((x - y) ** 2).sum(pixels), [], each)
     return "one number for each image, the sum over all of its pixels."
@@ -199,7 +199,7 @@ def draw_fitted(report):
     if spread.shape == (4000, 2) and _kurtosis(spread).min() < 2.3:
         report.wrong("mean and covariance are right, but your draws stay close to the codes that exist. A normal "
                      "distribution also fills the space between them, and goes beyond.")  # fmt: skip
-    report.so_far = "right for two latents. For three:"
+    report.so_far = "for two latents it is right. For three:"
     three = codes[:, [0, 1, 0]] + rng(3).normal(size=(300, 3)) * [0.5, 0.5, 2.0]
     draws = report.array(three, n, rng(4))
     if draws.shape != (n, 3):

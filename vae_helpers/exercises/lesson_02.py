@@ -34,7 +34,7 @@ def reparameterize(report):
     if np.allclose(draws, again):
         report.wrong(f"{shape}\ntwo calls with one SeedGenerator give the same noise. Pass `seed` on as you got "
                      "it: a fixed integer gives the same noise at every call.")  # fmt: skip
-    if not np.allclose(report.array(many, wide, 3), report.array(many, wide, 3)):
+    if not np.allclose(report.array(mean, log_var, 3), report.array(mean, log_var, 3)):
         report.wrong(f"{shape}\nyou do not use `seed`: with the same integer the draws must be the same.")
     if abs(_kurtosis(noise[:, 2]) - 3) > 0.5:
         report.wrong(f"{shape}\nmean and spread are right, but the noise is not from a normal distribution.")
@@ -140,9 +140,9 @@ def _check_gradients(report, mean, log_var, shape):
 def _check_extremes(report, shape):
     """Clouds of σ = 0.05 and of σ = 20: a log_var that is cut off shows there."""
     log_var = 2 * np.log([0.05, 20.0, 1.0])
-    found = report.array(*tensors(np.zeros((1500, 3)), np.tile(log_var, (1500, 1))), 1).std(0)
+    found = report.array(*tensors(np.zeros((400, 3)), np.tile(log_var, (400, 1))), 1).std(0)
     for one, right, value in zip(found, (0.05, 20.0, 1.0), log_var):
-        if not np.isclose(one, right, rtol=0.1):
+        if not np.isclose(one, right, rtol=0.15):
             report.wrong(f"{shape}\nfor moderate clouds the spread is right, but for log_var = {value:.2f} your "
                          f"samples have standard deviation {one:.3g}, not {right:g}. Is log_var cut off?")  # fmt: skip
 
@@ -392,12 +392,14 @@ def _own_noise(report, vae, beta):
         moved = [(b - np.array(v)) / 0.013 for b, v in zip(before, vae.trainable_variables)]
         if not _close(moved, wanted):
             return False
+        if beta == 1:  # the noise was looked at with beta = 3
+            return True
         vae.set_weights(narrow)
         bias.assign(0 * bias + 1)
         still = keras.optimizers.SGD(0.0)
-        mine = [float(np.mean(report.as_array(report.run(vae, still, x, beta)))) for _ in range(60)]
-        theirs = [float(loss()) for _ in range(60)]
-        error = np.hypot(np.std(mine), np.std(theirs)) / np.sqrt(60)
+        mine = [float(np.mean(report.as_array(report.run(vae, still, x, beta)))) for _ in range(30)]
+        theirs = [float(loss()) for _ in range(30)]
+        error = np.hypot(np.std(mine), np.std(theirs)) / np.sqrt(30)
         return np.ptp(mine) > 0 and abs(np.mean(mine) - np.mean(theirs)) < 4 * error and 0.5 < (
             np.std(mine) / np.std(theirs)) < 2  # fmt: skip
     finally:

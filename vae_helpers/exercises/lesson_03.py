@@ -91,7 +91,7 @@ def gaussian_kl(report):
     report.compare(cases, lambda m, v: _kl(m, v).sum(1), mistakes, each, parts, each=_kl)
     report.gradients(cases[0], lambda m, v: _kl(m, v).sum(1), [0, 1])
     far = tensors([[20.0, -30.0, 0.0]], [[-20.0, 5.0, 8.0]])
-    report.so_far = "right for ordinary clouds. For very narrow and very wide ones, far from 0:"
+    report.so_far = "for ordinary clouds it is right. For very narrow and very wide ones, far from 0:"
     report.compare([far], lambda m, v: _kl(m, v).sum(1), [], each)
     report.gradients(far, lambda m, v: _kl(m, v).sum(1), [0, 1])
     return "zero at the prior, one number for each row, agreement with the formula, gradient."
@@ -286,7 +286,9 @@ def elbo_of_one_draw(report):
     ]
     report.compare([case, other], right, mistakes, each, parts)
     sure = tensors(x[:2], np.where(x[:2] == 1, -60.0, 60.0), *[np.asarray(part)[:2] for part in case[2:]])
-    report.so_far = "right for moderate logits. For an image that the decoder thinks nearly impossible (logits of ±60):"
+    report.so_far = (
+        "for moderate logits it is right. For an image that the decoder thinks nearly impossible (logits of ±60):"
+    )
     cut = "a surprise is too small, or infinite: a probability is cut off before its logarithm. Use vh.bernoulli_nll."
     mistakes = [(cut, lambda x, a, z, m, v, c=c: right(x, np.clip(a, -c, c), z, m, v)) for c in (16.11810, 16.63553)]
     report.compare([sure], right, mistakes, each)

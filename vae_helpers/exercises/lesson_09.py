@@ -65,7 +65,7 @@ def bits_per_dimension(report):
         ("log₂ 256 = 8", lambda v, s: np.full(len(v), 8.0)),
     ]
     report.compare(cases, _bits, mistakes, "one number for each loss.", parts)
-    report.so_far = "right for an array of losses. But `loss` may also be one number:"
+    report.so_far = "for an array of losses it is right. But `loss` may also be one number:"
     report.compare([(1000.0, (32, 32, 3)), (-20.0, (4, 2, 1))], _bits, [], "one number.")
     return "per dimension, in bits, on the scale of the 256 steps."
 

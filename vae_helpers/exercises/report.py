@@ -300,10 +300,8 @@ class Report:
         if not np.isfinite(found[at]):
             self.wrong(text + f"{found[at]}, not a finite number. With `where`, the branch that is not picked must be "
                        "finite, too: give it a harmless number.")  # fmt: skip
-        self.wrong(
-            text
-            + f"{found[at]:.3g}; it should be {wanted[at]:.3g}. Is a part cut off, rounded, stopped, or computed with numpy?"
-        )
+        self.wrong(text + f"{found[at]:.3g}; it should be {wanted[at]:.3g}. Is a part cut off, rounded, stopped, or "
+                   "computed with numpy?")  # fmt: skip
 
     def _answers_to(self, cases):
         values = [self.run(*case) for case in cases]
