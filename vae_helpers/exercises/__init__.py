@@ -2,6 +2,9 @@
 
 Each check says what holds, or names the mistake. It never raises, and never shows the solution. The right values are
 computed here once more, in numpy and float64, not by the functions of the package that the exercises are about.
+
+`vh.check.progress()` prints which exercises of this notebook are right, wrong or not yet; with a name and a file, it
+writes them down for a teacher.
 """
 
 from vae_helpers.exercises.lesson_01 import draw_fitted, pca_reconstruct, squared_error, walk

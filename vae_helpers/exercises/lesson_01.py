@@ -55,8 +55,8 @@ def squared_error(report):
     report.compare(
         cases, lambda x, y: ((x - y) ** 2).sum(pixels), mistakes, each, each=lambda x, y: (x - y) ** 2
     )  # fmt: skip
-    report.so_far = ("where `x` and `x_hat` have equally many images, it is right. But `x_hat` may also be one image for all, "
-                     "(1, height, width, channels):")  # fmt: skip
+    report.so_far = ("where `x` and `x_hat` have equally many images, it is right. But `x_hat` may also be one "
+                     "image for all, (1, height, width, channels):")  # fmt: skip
     report.compare([(case[0], case[1][:1]) for case in cases], lambda x, y: ((x - y) ** 2).sum(pixels), [], each)
     return "one number for each image, the sum over all of its pixels."
 

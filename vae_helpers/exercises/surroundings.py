@@ -62,8 +62,11 @@ class _Seeds:
             return
         if getattr(self._context, "_rng", None) is not self._stream and self._stream is not None:
             self._context._seed, self._context._rng = self._seed, self._stream
-        for name, value in self._keras.items():
-            if value is not None and self._global.get_global_attribute(name) is not value:
+        now = {name: self._global.get_global_attribute(name) for name in self._KERAS}
+        seed, generator = self._KERAS
+        replaced = self._keras[generator] is not None and now[generator] is not self._keras[generator]
+        if replaced or now[seed] != self._keras[seed]:
+            for name, value in self._keras.items():
                 self._global.set_global_attribute(name, value)
 
 
