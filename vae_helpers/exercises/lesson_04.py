@@ -4,6 +4,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from vae_helpers.exercises.narrow import narrow
 from vae_helpers.exercises.report import exercise, numbers
 
 
@@ -27,6 +28,8 @@ def convolve(report):
     mistakes = [
         ("the kernel is turned by half a turn. Mathematicians do that; a convolution layer lays it on as it is.",
          lambda a, k: _slide(a, k[::-1, ::-1])),
+        ("you add image and kernel; multiply them, then add up.",
+         lambda a, k: _slide(a, np.ones_like(k)) + k.sum()),
         ("the kernel is upside down; a convolution layer lays it on as it is.", lambda a, k: _slide(a, k[::-1])),
         ("left and right of the kernel are swapped; a convolution layer lays it on as it is.",
          lambda a, k: _slide(a, k[:, ::-1])),
@@ -113,6 +116,10 @@ def transposed_size(report):
         ("the parameters do not depend on the size of the map: the same kernel is used everywhere.",
          lambda n, c, f, k, s, p: (n * n * c + 1) * f),
     ]  # fmt: skip
+    parts = [
+        ("kernel · kernel · channels · filters", lambda n, c, f, k, s, p: k * k * c * f),
+        ("filters, for the biases,", lambda n, c, f, k, s, p: f),
+    ]
     for index, what, right, known in ((0, "side", _size, sizes), (1, "number of parameters", _parameters, counts)):
         found, wanted = [a[index] for a in answers], [right(*c) for c in cases]
         if found == wanted:
@@ -120,15 +127,18 @@ def transposed_size(report):
         for text, wrong in known:
             if found == [wrong(*c) for c in cases]:
                 report.wrong(text)
+        arrays = [[np.asarray(one, dtype="float64") for one in values] for values in (found, wanted)]
+        why = narrow(report.part(index), cases, *arrays, right, [], "", parts if index else (), None)
         first = next(i for i, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1])
-        report.wrong(f"the {what} is {found[first]:g}; Keras says {wanted[first]}, for\n{cases[first]}")
+        report.wrong(f"the {what} is {found[first]:g}; Keras says {wanted[first]}, for {report.show(cases[first])}.\n"
+                     f"Over all cases: {why}")  # fmt: skip
     return "side and parameters, for both paddings, as Keras counts them."
 
 
 @exercise
 def binarize(report):
     """Exercise 4.3. function(grey, rng): grey images in [0, 1] → images of 0 and 1, each pixel a coin with p = grey."""
-    one = np.linspace(0.1, 0.9, 12).reshape(1, 4, 3, 1).astype("float32")
+    one = np.linspace(0.1, 0.9, 12).reshape(1, 2, 3, 2).astype("float32")
     grey = np.repeat(one, 4000, axis=0)
     rng = np.random.default_rng(0)
     tossed = report.array(grey, rng)
@@ -150,18 +160,58 @@ def binarize(report):
                      "coins.")  # fmt: skip
     if np.ptp(tossed, axis=0).max() == 0:
         report.wrong("all images get the same coins: toss for each pixel of each image.")
-    share, neighbours = tossed.mean(0), np.corrcoef(tossed[:, 1, 0, 0], tossed[:, 1, 1, 0])[0, 1]
-    if np.abs(neighbours) > 0.2:
-        report.wrong("the pixels of an image share one coin: toss each pixel by itself.")
+    _check_shared_coins(report, tossed)
+    share = tossed.mean(0)
     if np.abs(share - (1 - one[0])).max() < 0.05:
         report.wrong("black and white are swapped: a pixel of 0.9 should come out 1 nine times out of ten.")
     if np.abs(share - 0.5).max() < 0.05:
-        report.wrong("every coin is fair: the grey value should be the probability of a 1.")
+        report.wrong(
+            "every coin is fair, or has one probability for all pixels: the grey value of each pixel should be the "
+            "probability of a 1."
+        )
     if np.abs(share - _normal_share(one[0])).max() < 0.03:
         report.wrong("you compare with normal random numbers; a coin needs uniform ones, between 0 and 1.")
-    if np.abs(share - one[0]).max() > 0.05:
-        report.wrong(f"a pixel of 0.9 comes out 1 with frequency {share[-1, -1, 0]:.2f}; it should be 0.90.")
+    for text, known in [
+        ("a pixel comes out 1 with the *square* of its grey value as the probability.", one[0] ** 2),
+        ("a pixel comes out 1 with the *root* of its grey value as the probability.", np.sqrt(one[0])),
+        ("a pixel comes out 1 with half of its grey value as the probability.", one[0] / 2),
+    ]:
+        if np.abs(share - known).max() < 0.03:
+            report.wrong(text)
+    off = np.abs(share - one[0])
+    if off.max() > 0.05:
+        at = np.unravel_index(off.argmax(), off.shape)
+        report.wrong(f"a pixel of {one[0][at]:.2f} comes out 1 with frequency {share[at]:.2f}; it should be "
+                     f"{one[0][at]:.2f}. The chance of a 1 must be the grey value, for every grey.")  # fmt: skip
     return "0 and 1, with the grey value as the probability, each pixel by itself, anew at every call."
+
+
+def _check_shared_coins(report, tossed):
+    """tossed: (images, 2, 3, 2). Correlations between pixels of an image, and between images."""
+    pixels = tossed.reshape(len(tossed), -1)
+    if (np.diff(pixels, axis=0) >= 0).all():
+        report.wrong("the images are sorted: the black pixels come first. Leave the coins as they fall.")
+    pixels = (pixels - pixels.mean(0)) / (pixels.std(0) + 1e-9)
+    shared = np.abs(pixels.T @ pixels) / len(pixels) > 0.2
+    places = np.indices(tossed.shape[1:]).reshape(3, -1)
+    same = [place[:, None] == place for place in places]  # whether two pixels have the same row, column, channel
+    for text, sharing in [
+        ("the pixels of an image share one coin: toss each pixel by itself.", True),
+        ("the pixels of a row share one coin: toss each pixel by itself.", same[0]),
+        ("the pixels of a column share one coin: toss each pixel by itself.", same[1]),
+        ("all channels of a pixel share one coin: toss for each of them.", same[0] & same[1]),
+        ("all pixels of a channel share one coin: toss each pixel by itself.", same[2]),
+    ]:
+        if (shared == sharing).all():
+            report.wrong(text)
+    if (shared & ~np.eye(len(shared), dtype=bool)).any():
+        report.wrong("some pixels of an image share one coin: toss each pixel by itself.")
+    spectrum = np.abs(np.fft.rfft(pixels, n=2 * len(pixels), axis=0)) ** 2
+    alike = np.fft.irfft(spectrum.sum(axis=1))[: len(pixels)] / np.arange(len(pixels), 0, -1) / pixels.shape[1]
+    step = 1 + int(np.argmax(np.abs(alike[1:-1000])))  # how far apart the images are that are most alike
+    if abs(alike[step]) > 0.07:
+        report.wrong(f"images get the same coins: an image and one {step} places away from it come out alike more "
+                     "often than by chance. Toss for each pixel of each image.")  # fmt: skip
 
 
 def _normal_share(p):

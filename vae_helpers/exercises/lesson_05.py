@@ -3,7 +3,7 @@
 import numpy as np
 
 from vae_helpers.exercises.lesson_01 import line
-from vae_helpers.exercises.report import exercise
+from vae_helpers.exercises.report import exercise, numbers
 
 
 def _grid(first, second, order="rows"):
@@ -44,6 +44,12 @@ def grid_codes(report):
         ("as a square, and the second axis runs downward: the decoder wants a list of codes, (n·n, 2), from the top.",
          lambda v: _grid(v, v).reshape(len(v), len(v), 2)),
         ("the codes are columns; each code should be a row, (n·n, 2).", lambda v: _grid(v, v[flip]).T),
+        ("both latents run together: every z₁ must meet every z₂. Let z₁ change from tile to tile, z₂ from row to row.",
+         lambda v: np.stack([np.tile(v, len(v)), np.tile(v[flip], len(v))], axis=1)),
+        ("both latents run together: every z₁ must meet every z₂. Let z₁ change from tile to tile, z₂ from row to row.",
+         lambda v: np.stack([np.repeat(v, len(v)), np.repeat(v[flip], len(v))], axis=1)),
+        ("both latents run together: every z₁ must meet every z₂. Let z₁ change from tile to tile, z₂ from row to row.",
+         lambda v: np.stack([np.tile(v, len(v)), np.tile(v, len(v))], axis=1)),
         ("these are the codes of the diagonal only; every z₁ meets every z₂: n·n codes.",
          lambda v: np.stack([v, v], axis=1)),
         ("these are the codes of one diagonal only; every z₁ meets every z₂: n·n codes.",
@@ -91,6 +97,7 @@ def great_circle(report):
     cases = [
         (np.array([2.0, 0.5, -1.0]), np.array([-0.5, 1.0, 0.2]), 5),
         (np.array([0.0, 3.0]), np.array([1.0, 0.5]), 7),
+        (np.array([0.3, -0.4, 0.5, 0.1]), np.array([1.5, 1.0, -0.2, 2.0]), 4),
     ]
     mistakes = [
         ("this is the straight line; the direction should turn by equal angles.",
@@ -99,6 +106,10 @@ def great_circle(report):
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: 1)),
         ("the length stays that of the start; it should go evenly to that of the end.",
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: i)),
+        ("the length is that of the end, everywhere; it should go evenly to it from that of the start.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: j)),
+        ("the length stays the larger of both; it should go evenly from one to the other.",
+         lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: max(i, j))),
         ("the length stays the average of both; it should go evenly from one to the other.",
          lambda a, b, n: _circle(a, b, n, lengths=lambda i, j, t: (i + j) / 2)),
         ("the vectors are not divided by their lengths before they are mixed: the longer one pulls the path to itself.",
@@ -131,13 +142,30 @@ def great_circle(report):
         report.wrong("the angle is wrong: for (0, 3) and (1, 0.5) it is not a number, because the arccos of a number "
                      "above 1 is NaN. Divide start · end by both lengths before the arccos.")  # fmt: skip
     report.compare(cases, _circle, mistakes, "one row for each point of the walk.")
-    same, ok = np.array([0.0, 2.0]), "the path is right, except where start and end have the same direction: "
-    points = report.array(same, 2 * same, 4)
-    if not np.isfinite(points).all():
-        report.wrong(ok + "there θ = 0, and 0/0 gives NaN.\nA straight line is the right way there.")
-    if points.shape != (4, 2) or not np.allclose(points, line(same, 2 * same, np.linspace(0, 1, 4)), atol=1e-3):
-        report.wrong(ok + "there only the length changes, in equal steps from that of start to that of end.")
+    for start, end in _parallel():
+        _check_parallel(report, start, end)
     return "both ends, equal angles, evenly changing length, and no NaN where the directions are equal."
+
+
+def _parallel():
+    """Pairs of one direction. Of some the cosine, rounded, is 1 exactly; of some it is above 1, of some below."""
+    rng = np.random.default_rng(0)
+    starts = [np.array([0.0, 2.0]), np.ones(3), *rng.normal(size=(12, 3)), *rng.normal(size=(4, 5)).astype("float32")]
+    pairs = [(start, factor * start) for start in starts for factor in (2.0, 1.0)]
+    pairs = [(a, b.astype(a.dtype)) for a, b in pairs]
+    return [pairs[0], *[(a, b) for a, b in pairs if a @ b / (np.linalg.norm(a) * np.linalg.norm(b)) > 1], *pairs[2:8]]
+
+
+def _check_parallel(report, start, end):
+    ok = "the path is right, except where start and end have the same direction: "
+    points, place = report.array(start, end, 4), f"\nFor example for start = {start.round(3)} and end = {end.round(3)}."
+    if not np.isfinite(points).all():
+        above = start @ end / (np.linalg.norm(start) * np.linalg.norm(end)) > 1
+        why = ("there the cosine, rounded, is a little above 1, and its arccos is NaN. Cut it off at 1." if above else
+               "there θ = 0 or nearly 0, and 0/0 gives NaN.\nA straight line is the right way there.")  # fmt: skip
+        report.wrong(ok + why + place)
+    if points.shape != (4, len(start)) or not np.allclose(points, line(start, end, np.linspace(0, 1, 4)), atol=1e-3):
+        report.wrong(ok + "there only the length changes, in equal steps from that of start to that of end." + place)
 
 
 def _wrong_angle(a, b, n, clip):
@@ -155,15 +183,27 @@ def _without_sine(a, b, n):
 @exercise
 def active_latents(report):
     """Exercise 5.3. function(mean, threshold): (images, latent) → True for each latent that is active, (latent,)."""
-    rng = np.random.default_rng(0)
-    # standard deviations over the images; the averages make a latent look active that is not
-    mean = (rng.normal(size=(50, 6)) * [1.0, 0.05, 0.3, 0.0, 0.15, 0.03] + [0.0, 2.0, -1.0, 0.5, 0.0, 0.0]).astype(
-        "float32"
-    )
-    cases = [(mean, 0.01), (mean, 0.05), (mean[:, :4], 0.01)]
+    # standard deviations over the images, none near the thresholds; averages make a latent look active that is not
+    spreads = np.array([1.0, 0.05, 0.3, 0.0, 0.15, 0.03, 0.08, 0.13, 0.35, 0.6, 0.18, 0.02, 0.4, 0.065, 0.28, 0.12])
+    averages = np.array([0.0, 2.0, -1.0, 0.5, 0.0, 0.0, -0.3, 0.15, 0.1, -0.05, 1.0, 0.02, -0.6, 0.12, 0.02, -0.09])
+    cases = []
+    for seed, images, latents, threshold in (
+        (0, 50, 6, 0.01),
+        (1, 40, 16, 0.045),
+        (2, 30, 12, 0.01),
+        (3, 60, 16, 0.14),
+    ):
+        noise = numbers(images, latents, seed=seed)
+        noise = (noise - noise.mean(0)) / noise.std(0)
+        places = np.random.default_rng(seed).permutation(16)[:latents] if seed else slice(6)
+        cases.append(((noise * spreads[places] + averages[places]).astype("float32"), threshold))
     mistakes = [
         ("you compare the standard deviation with the threshold; the threshold is for the variance.",
          lambda m, t: m.std(0) > t),
+        ("you subtract one average, that of all numbers; each latent has its own.",
+         lambda m, t: ((m - m.mean()) ** 2).mean(0) > t),
+        ("you count how many images are farther from the average than the threshold; take the variance over the images "
+         "first, then compare.", lambda m, t: (np.abs(m - m.mean(0)) > t).mean(0) > 0.5),
         ("you take the average of the squares; the variance subtracts the average first.",
          lambda m, t: (m**2).mean(0) > t),
         ("you compare the average with the threshold; active means that the mean *varies* over the images.",
@@ -184,6 +224,14 @@ def active_latents(report):
          lambda m, t: (m > t).any(0)),
         ("you compare the numbers themselves; active means that the mean *varies* over the images: its variance.",
          lambda m, t: (np.abs(m) > t).any(0)),
+        ("you take the average of the distances from the average; the variance squares them first.",
+         lambda m, t: np.abs(m - m.mean(0)).mean(0) > t),
+        ("you do not use `threshold`: you compare with the average variance.", lambda m, t: m.var(0) > m.var(0).mean()),
+        ("these are the variances of the active latents, and 0 for the others; say True or False for each latent.",
+         lambda m, t: (m.var(0) > t) * m.var(0)),
+        ("you take the variance of the differences between images; take that of the means themselves.",
+         lambda m, t: np.diff(m, axis=0).var(0) > t),
+        ("you use the first images only; the variance runs over all of them.", lambda m, t: m[:10].var(0) > t),
         ("you take the average of the absolute values; active means that the mean *varies* over the images.",
          lambda m, t: np.abs(m).mean(0) > t),
         ("you compare the distance from the smallest to the largest number; the threshold is for the variance.",

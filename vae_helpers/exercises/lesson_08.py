@@ -1,7 +1,5 @@
 """The checks of lesson 08: Bayes with a conditional VAE, the AUROC, the surprise about seen pixels, filling in."""
 
-import functools
-
 import keras
 import numpy as np
 from keras import layers
@@ -27,7 +25,7 @@ def class_probabilities(report):
     """
     log_prior = np.log([0.6, 0.3, 0.1])
     near = np.array([[-1.0, -1.5, -0.2], [-2.0, -0.3, -1.0], [-0.1, -2.0, -1.2], [-3.0, -2.5, -2.6]])
-    far = np.array([[-900.0, -901.0, -903.0], [-25.0, -24.0, -27.0]])
+    far = np.array([[-900.0, -901.0, -903.0], [-25.0, -24.0, -27.0], [-130.0, -128.0, -131.0], [-700.0, -4.0, -3.0]])
     cases = [(near, log_prior), (near[1:], log_prior[[2, 0, 1]])]
     mistakes = [
         ("you do not use the prior: the right classes follow from log p(x|class) + log p(class).",
@@ -55,6 +53,10 @@ def class_probabilities(report):
         ("the sign is wrong: the class with the *largest* log p(x|class) is the most probable.",
          lambda a, b: _softmax(-(a + b))),
         ("the sign is wrong: log_px is log p(x|class), not minus it.", lambda a, b: _softmax(b - a)),
+        ("you take the sigmoid of each class; the probabilities of the classes of one image must sum to 1.",
+         lambda a, b: 1 / (1 + np.exp(-(a + b)))),
+        ("p(x|class) and p(class) are added; multiply them: add their logarithms.",
+         lambda a, b: (np.exp(a) + np.exp(b)) / (np.exp(a) + np.exp(b)).sum(1, keepdims=True)),
         ("you take the exponential twice.", lambda a, b: _softmax(np.exp(a + b))),
         ("the classes are rows; each image should be a row, (batch, classes).", lambda a, b: _softmax(a + b).T),
         ("you divide the logarithms by their sum: take the exponential first.",
@@ -63,7 +65,17 @@ def class_probabilities(report):
     right = lambda a, b: _softmax(a + b)  # noqa: E731
     report.compare(cases, right, mistakes, "one row for each image, one column for each class.")
     found = report.array(far, log_prior)
-    if found.shape != far.shape or not np.allclose(found, right(far, log_prior), atol=1e-4):
+    if (
+        np.isfinite(found).all()
+        and found.shape == far.shape
+        and not np.allclose(found, right(far, log_prior), atol=1e-4)
+    ):
+        row = int(np.abs(found - right(far, log_prior)).max(1).argmax())
+        report.wrong(f"the formula holds, but not for an image with log p(x|class) = {far[row].round()}: there you "
+                     f"give {found[row].round(3)}, and it should be {right(far, log_prior)[row].round(3)}.\nIs "
+                     "something cut off, or added, before the division? Subtract each row's own largest value."
+                     )  # fmt: skip
+    if found.shape != far.shape or not np.isfinite(found).all():
         report.wrong("the formula holds, but not for an image with log p(x|class) about −900: there the "
                      "exponential is exactly 0 in the numbers of a computer.\n"
                      "Before the exponential, subtract from each row its own largest value: it cancels in the "
@@ -86,6 +98,9 @@ def auroc(report):
         (np.array([1.0, 2.0, 2.0, 3.0, 12.0]), np.array([2.0, 4.0, 6.0])),
         (np.array([3.0, 4.0, 5.0]), np.array([0.0, 1.0, 4.0, 4.5])),  # below ½
         (np.array([-7.0, -3.0, -3.0, 0.0]), np.array([-3.0, -1.0, 2.0, 2.0, 8.0])),
+        (np.array([0.5, -1.0, 2.5, 0.5, 3.0, 1.0, 1.5]), np.array([0.5, 2.0, 4.0, 1.0, 2.5, -2.0])),
+        (np.array([5.0, 6.0]), np.array([7.0, 8.0, 9.0])),
+        (np.array([1.0, 4.0, 2.0]), np.array([2.0])),
     ]
 
     def flat(function):
@@ -120,6 +135,24 @@ def auroc(report):
          lambda n, a: np.mean(a > np.median(n))),
         ("this is the share of anomalies above all normal scores; compare each pair.",
          lambda n, a: np.mean(a > n.max())),
+        ("this is the share of anomalies above the smallest normal score; compare each pair.",
+         lambda n, a: np.mean(a > n.min())),
+        ("this is the share of normal scores below the mean of the anomalies; compare with *every* anomaly.",
+         lambda n, a: np.mean(a.mean() > n)),
+        ("this is the share of normal scores below the median of the anomalies; compare with *every* anomaly.",
+         lambda n, a: np.mean(np.median(a) > n)),
+        ("this is the share of normal scores below the highest anomaly; compare each pair.",
+         lambda n, a: np.mean(a.max() > n)),
+        ("equal scores within one list are counted once (np.unique or set); each image counts.",
+         lambda n, a: _auroc(np.unique(n), np.unique(a))),
+        ("ties count ¼; they should count ½.", lambda n, a: _auroc(n, a, 0.25)),
+        ("an AUROC below ½ must stay below ½: you cut it off there.", lambda n, a: max(_auroc(n, a), 0.5)),
+        ("you divide by the number of all images; divide by the number of pairs.",
+         lambda n, a: _auroc(n, a) * len(n) * len(a) / (len(n) + len(a))),
+        ("you count the pairs that differ, whoever is higher; count those with the anomaly higher.",
+         lambda n, a: np.mean(a[:, None] != n) / 2),
+        ("you compare the anomalies and the normal images one by one, as they stand in the lists; compare each anomaly "
+         "with *every* normal image.", lambda n, a: np.mean([one > other for one, other in zip(a, n)])),
         ("this is the difference of the means; count pairs.", lambda n, a: a.mean() - n.mean()),
         ("this is the mean difference of all pairs; only count who is higher.",
          flat(lambda a, n: np.mean(np.abs(a - n)))),
@@ -173,18 +206,31 @@ def seen_nll(report):
          lambda x, a, s: _sum(s * x * np.logaddexp(0, -a))),
         ("black and white are swapped: a white pixel costs log(1 + exp(−logit)).",
          lambda x, a, s: _sum(s * _pixel_nll(1 - x, a))),
+        ("this is the absolute difference; the question is for −log p of coins.",
+         lambda x, a, s: _sum(s * np.abs(x - 1 / (1 + np.exp(-a))))),
+        ("a hidden pixel still costs something: −x · logit must be multiplied by `seen`, too.",
+         lambda x, a, s: _sum(s * np.logaddexp(0, a) - x * a)),
+        ("the logit is missing in −x · logit.", lambda x, a, s: _sum(s * (np.logaddexp(0, a) - x))),
+        ("this is multiplied by the share of the seen pixels; only sum over them.",
+         lambda x, a, s: _sum(s * _pixel_nll(x, a)) * s.mean()),
         ("this is the squared error; the question is for −log p of coins.",
          lambda x, a, s: _sum(s * (x - 1 / (1 + np.exp(-a))) ** 2)),
         ("you sum over the height and the width, and leave the channel: sum over axes 1, 2 and 3.",
          lambda x, a, s: (s * _pixel_nll(x, a)).sum((1, 2))),
     ]  # fmt: skip
+    cases.append((x[:2], np.array([0.5, -0.5], "float32").reshape(2, 1, 1, 1) * logits[:2], left[:, ::-1]))
     if np.isnan(report.array(*cases[0])).any():
         report.wrong("the result is not a number (NaN): log of a negative number? `logits` are not probabilities; "
                      "they may be any number.")  # fmt: skip
-    report.compare(cases, lambda x, a, s: _sum(s * _pixel_nll(x, a)), mistakes, "one number for each image.")
+    report.compare(cases, lambda x, a, s: _sum(s * _pixel_nll(x, a)), mistakes, "one number for each image.",
+                   each=lambda x, a, s: s * _pixel_nll(x, a))  # fmt: skip
     sure = np.where(x == 1, -200.0, 200.0).astype("float32")  # sure, and wrong, at each pixel
     found = report.array(x, sure, top)
-    if found.shape != (4,) or not np.allclose(found, 600, rtol=1e-3):
+    if found.shape == (4,) and np.isfinite(found).all() and not np.allclose(found, 600, rtol=1e-3):
+        report.wrong(f"the formula holds, but three surprises of 200 nats each come out as {found[0]:.1f}: you cut the "
+                     "probability off before the logarithm. Find a form without a cut, as in lesson 02."
+                     )  # fmt: skip
+    if found.shape != (4,) or not np.isfinite(found).all():
         report.wrong("the formula holds, but a logit of 200 overflows: sigmoid(200) is exactly 1, and log(1 − 1) "
                      "is not finite.\nCompute from the logits, as in lesson 02: `ops.softplus(a)` is log(1 + exp(a))."
                      )  # fmt: skip
@@ -195,17 +241,18 @@ _SHAPE = (2, 3, 1)
 _SEEN = np.array([1, 1, 0, 1, 0, 0], "float32").reshape(_SHAPE)
 
 
-@functools.cache
 def _linear_vae():
-    """A VAE with 3 latents and no hidden layer; built once, because that takes longer than all the rest."""
-    image, z = keras.Input(_SHAPE), keras.Input((3,))
-    flat = layers.Flatten()(image)
-    encoder = keras.Model(image, [layers.Dense(3)(flat), layers.Dense(3)(flat)])
-    return VAE(encoder, keras.Model(z, layers.Reshape(_SHAPE)(layers.Dense(6)(z))))
+    """A VAE with 3 latents and no hidden layer; new for each check, because a function may change what it is given."""
+    image, z = keras.Input(_SHAPE, name="image"), keras.Input((3,), name="z")
+    flat = layers.Flatten(name="flat")(image)
+    heads = [layers.Dense(3, name=name)(flat) for name in ("mean", "log_var")]
+    encoder = keras.Model(image, heads, name="encoder")
+    pixels = layers.Reshape(_SHAPE, name="pixels")(layers.Dense(6, name="logits")(z))
+    return VAE(encoder, keras.Model(z, pixels, name="decoder"), name="linear")
 
 
 def _small_vae(to_mean, log_var, to_logits, bias):
-    """It, with given parameters: mean = x @ to_mean, logits = z @ to_logits + bias. One at a time."""
+    """It, with given parameters: mean = x @ to_mean, logits = z @ to_logits + bias."""
     vae = _linear_vae()
     vae.encoder.set_weights([to_mean, np.zeros(3), np.zeros((6, 3)), np.full(3, log_var)])
     vae.decoder.set_weights([to_logits, np.broadcast_to(bias, 6)])
@@ -269,8 +316,7 @@ def chain_step(report):
             report.wrong("the seen pixels have changed; they must stay as they are.")
         if not np.allclose(found, report.array(sure, image, _SEEN, np.random.default_rng(1)), atol=1e-3):
             report.wrong("the new pixels change from call to call, although nothing is left to chance here: the clouds "
-                         "have σ = 0.00005, and every p is 0 or 1.\nStretch the noise by σ, and compare a random "
-                         "number from 0 to 1 with p.")  # fmt: skip
+                         "have σ = 0.00005, and every p is 0 or 1.\n" + _coins_or_noise(report, bias))  # fmt: skip
         report.wrong("the seen pixels stay, as they should, but the new ones are not those that the decoder asks for. "
                      "Encode `image`, draw z, decode it.")  # fmt: skip
     _check_tosses(report)
@@ -278,16 +324,28 @@ def chain_step(report):
     return "the completed image is encoded, z is a fresh draw, seen pixels stay, and the others are tossed."
 
 
-def _hidden(report, vae):
+def _coins_or_noise(report, bias):
+    """Which of the two is wrong: a decoder that ignores z shows the coins alone."""
+    vae = _small_vae(np.zeros((6, 3)), 0.0, np.zeros((3, 6)), bias)
+    right = np.broadcast_to((bias > 0).reshape(_SHAPE)[_SEEN == 0], (500, 3))
+    if np.array_equal(_hidden(report, vae), right):
+        return ("The coins are right, so it is z: is it drawn from the cloud of `image`, not from the prior, and is "
+            "the noise stretched by σ?")  # fmt: skip
+    return ("Even where the decoder ignores z they do, so it is the coins: a pixel is 1 where a random number from "
+        "0 to 1 is below p. A fair coin, or a normal random number, does not do.")  # fmt: skip
+
+
+def _hidden(report, vae, seed=1):
     """What the student's function puts into the hidden pixels of 500 black images, (500, 3)."""
-    found = report.array(vae, np.zeros((500, *_SHAPE), "float32"), _SEEN, np.random.default_rng(1))
+    found = report.array(vae, np.zeros((500, *_SHAPE), "float32"), _SEEN, np.random.default_rng(seed))
     return found[:, _SEEN == 0]
 
 
 def _check_tosses(report):
     """A decoder that gives the probability 0.2 for each pixel, whatever z is."""
     kept = "the right image is encoded and the seen pixels stay.\n"
-    new = _hidden(report, _small_vae(np.zeros((6, 3)), 0.0, np.zeros((3, 6)), np.log(0.25)))
+    vae = _small_vae(np.zeros((6, 3)), 0.0, np.zeros((3, 6)), np.log(0.25))
+    new = _hidden(report, vae)
     if np.allclose(new, 0.2, atol=1e-3):
         report.wrong(kept + "But you put in the probabilities. Toss a coin for each pixel: 1 where a random number is "
                      "below p.")  # fmt: skip
@@ -301,7 +359,21 @@ def _check_tosses(report):
     if (np.ptp(new, axis=1) == 0).all():
         report.wrong(kept + "But all pixels of an image get the same coin: toss one for each.")
     if abs(new.mean() - 0.2) > 0.05:
-        report.wrong(kept + f"But for p = 0.2 the share of ones is {new.mean():.2f}.")
+        told = " Are p and 1 − p swapped?" if abs(new.mean() - 0.8) < 0.05 else ""
+        told = " Are the coins fair? They should have the probability p." if abs(new.mean() - 0.5) < 0.05 else told
+        report.wrong(kept + f"But for p = 0.2 the share of ones is {new.mean():.2f}.{told}")
+    pixels = (new - new.mean(0)) / (new.std(0) + 1e-9)
+    shared = np.abs(pixels.T @ pixels / len(pixels) - np.eye(pixels.shape[1])).max()
+    near = max(abs((pixels[step:] * pixels[:-step]).mean()) for step in (1, 2, 3))
+    if shared > 0.3 or near > 0.2:
+        report.wrong(kept + "But some pixels share one coin: toss one for each pixel of each image.")
+    calls = [_hidden(report, vae, seed) for seed in (1, 1, 2)]
+    if np.array_equal(calls[0], calls[2]):
+        report.wrong(kept + "But the coins are the same at every call: toss them with the `rng` that you are given, "
+                     "and do not make a new one.")  # fmt: skip
+    if not np.array_equal(calls[0], calls[1]):
+        report.wrong(kept + "But you do not toss with `rng`: from the same start it must give the same coins."
+                     )  # fmt: skip
 
 
 def _check_draws(report):

@@ -52,13 +52,21 @@ def bits_per_dimension(report):
          lambda v, s: (v / size(s) + math.log(256)) * _BIT),
         ("you count 255 steps. 255 is the largest of the 256 values, which begin with 0.",
          lambda v, s: _bits(v, s, steps=255)),
+        ("you add height, width and channels; multiply them.", lambda v, s: v / sum(s) / _BIT + 8),
+        ("you multiply by log 256; the steps are added.", lambda v, s: v / size(s) * math.log(256) / _BIT),
         ("this is in bytes (256 steps in one unit); a bit has two: divide by log 2.",
          lambda v, s: _bits(v, s) / 8),
         ("you add the 256 steps once for the whole image; every dimension has them.",
          lambda v, s: (v + math.log(256)) / size(s) / _BIT),
         ("this is one number for all images; keep one for each.", lambda v, s: _bits(v.mean(), s)),
     ]  # fmt: skip
-    report.compare(cases, _bits, mistakes, "one number for each loss.")
+    parts = [
+        ("loss / (dimensions · log 2)", lambda v, s: v / size(s) / _BIT),
+        ("log₂ 256 = 8", lambda v, s: np.full(len(v), 8.0)),
+    ]
+    report.compare(cases, _bits, mistakes, "one number for each loss.", parts)
+    report.so_far = "for an array of losses it is right. But `loss` may also be one number:"
+    report.compare([(1000.0, (32, 32, 3)), (-20.0, (4, 2, 1))], _bits, [], "one number.")
     return "per dimension, in bits, on the scale of the 256 steps."
 
 
@@ -84,6 +92,9 @@ def device_share(report):
         ("you multiply by `global_batch`; every image should count 1 / global_batch.", lambda v, g: v.mean() * g),
         ("you divide by the images of the *other* devices; divide by those of all.",
          lambda v, g: v.sum() / (g - len(v))),
+        ("this is as if all images had the largest loss; add up the losses.", lambda v, g: v.max() * len(v) / g),
+        ("this is as if all images had the median loss; add up the losses.", lambda v, g: np.median(v) * len(v) / g),
+        ("you subtract the mean of the device's losses; only add up, and divide.", lambda v, g: v.sum() / g - v.mean()),
         ("you round down: // gives whole numbers; use /.", lambda v, g: v.sum() // g),
         ("this is the device's share of the images, without its losses.", lambda v, g: len(v) / g),
         ("the sign is wrong: training makes the sum of the shares smaller.", lambda v, g: -v.sum() / g),
@@ -93,6 +104,7 @@ def device_share(report):
          "differ: each image should count 1 / global_batch.", lambda v, g: v.mean() / (g // len(v))),
     ]  # fmt: skip
     report.compare(cases, lambda v, g: v.sum() / g, mistakes, "one number.")
+    report.so_far = ""
     nothing = report.array(np.zeros(0, "float32"), 5)
     if nothing.shape != () or not np.isfinite(nothing) or nothing != 0:
         report.wrong("right, except for a device that got no image: in a ragged last batch there may be one. It should "
@@ -154,6 +166,18 @@ def nearest_code(report):
         ("argmin without an axis gives one number for the whole table; give it axis 1.",
          lambda z, c: _squares(z, c).argmin()),
         ("this is a table of 0 and 1; return the index of each 1.", lambda z, c: np.eye(len(c))[nearest(z, c)]),
+        ("this is the second nearest code.", lambda z, c: np.argsort(_squares(z, c), axis=1)[:, 1]),
+        ("these are the codes in the order of their distance; return the first of them.",
+         lambda z, c: np.argsort(_squares(z, c), axis=1)),
+        ("you compare the last coordinate only.", lambda z, c: np.abs(z[:, None, -1] - c[:, -1]).argmin(1)),
+        ("you multiply the differences of the coordinates; add up their squares.",
+         lambda z, c: ((z[:, None] - c) ** 2).prod(-1).argmin(1)),
+        ("you take the third power of the differences; take the square, which is never negative.",
+         lambda z, c: ((z[:, None] - c) ** 3).sum(-1).argmin(1)),
+        ("you count how often each code is the nearest; return the index for each row.",
+         lambda z, c: np.bincount(nearest(z, c), minlength=0)),
+        ("these are the codes that are nearest to some row; return the index for each row.",
+         lambda z, c: np.unique(nearest(z, c))),
         ("you count the codes from 1; Python counts from 0.", lambda z, c: nearest(z, c) + 1),
         ("the result is a column; return a list of n indices: (n,), not (n, 1).",
          lambda z, c: nearest(z, c)[:, None]),

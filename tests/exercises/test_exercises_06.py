@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from tables import rows
 
 import vae_helpers as vh
 from vae_helpers.exercises import lesson_06
@@ -57,23 +58,31 @@ def gap_by_masking(information, entropy):
     return (information.max(axis=0) - rest.max(axis=0)) / entropy
 
 
-RIGHT = [
-    ("price_of_a_nat", price_of_a_nat),
-    ("price_of_a_nat", price_in_a_loop),
-    ("price_of_a_nat", price_by_keras),
-    ("warm_up_weight", warm_up_weight),
-    ("warm_up_weight", warm_up_by_branches),
-    ("warm_up_weight", lambda t, n, b: b * float(np.clip(t / max(n, 1e-9), 0, 1)) if t or n else b),
-    ("warm_up_weight", lambda t, n, b: ops.where(t >= n, b, b * t / max(n, 1))),
-    ("free_bits_kl", free_bits_kl),
-    ("free_bits_kl", free_bits_in_a_loop),
-    ("free_bits_kl", lambda k, f: ops.sum(ops.maximum(ops.mean(k, axis=0), f))),
-    ("free_bits_kl", lambda k, f: tf.reduce_sum(tf.nn.relu(tf.reduce_mean(k, 0) - f) + f)),
-    ("mutual_information_gap", mutual_information_gap),
-    ("mutual_information_gap", gap_by_masking),
-    ("mutual_information_gap", lambda i, h: (lambda r: (r[:, 0] - r[:, 1]) / h)(np.sort(i.T)[:, ::-1])),
-    ("mutual_information_gap", lambda i, h: -ops.diff(ops.top_k(ops.transpose(i), 2)[0], axis=1)[:, 0] / h),
-]
+RIGHT = {
+    "price_of_a_nat": [
+        price_of_a_nat,
+        price_in_a_loop,
+        price_by_keras,
+    ],
+    "warm_up_weight": [
+        warm_up_weight,
+        warm_up_by_branches,
+        lambda t, n, b: b * float(np.clip(t / max(n, 1e-9), 0, 1)) if t or n else b,
+        lambda t, n, b: ops.where(t >= n, b, b * t / max(n, 1)),
+    ],
+    "free_bits_kl": [
+        free_bits_kl,
+        free_bits_in_a_loop,
+        lambda k, f: ops.sum(ops.maximum(ops.mean(k, axis=0), f)),
+        lambda k, f: tf.reduce_sum(tf.nn.relu(tf.reduce_mean(k, 0) - f) + f),
+    ],
+    "mutual_information_gap": [
+        mutual_information_gap,
+        gap_by_masking,
+        lambda i, h: (lambda r: (r[:, 0] - r[:, 1]) / h)(np.sort(i.T)[:, ::-1]),
+        lambda i, h: -ops.diff(ops.top_k(ops.transpose(i), 2)[0], axis=1)[:, 0] / h,
+    ],
+}
 
 WRONG = {
     "price_of_a_nat": [
@@ -101,6 +110,33 @@ WRONG = {
         (lambda r, d: price_of_a_nat(r, d).mean(), "the mean over the pairs"),
         (lambda r, d: -np.gradient(d[np.argsort(r)], np.sort(r)), "np.gradient"),
         (lambda r, d: 784 * price_of_a_nat(r, d), "784 times"),
+        (
+            lambda r, d: -np.diff(np.sort(d)[::-1]) / np.diff(np.sort(r)),
+            "two things. First, each list is sorted by itself",
+        ),
+        (
+            lambda r, d: np.abs(np.diff(d[np.argsort(r)]) / np.diff(np.sort(r))),
+            "every value comes out without its sign",
+        ),
+        (lambda r, d: -np.diff(d[np.argsort(-d)]) / np.diff(r[np.argsort(-d)]), "you sort by the distortion"),
+        (lambda r, d: np.maximum(price_of_a_nat(r, d), 0), "negative values are set to 0"),
+        (lambda r, d: np.sort(price_of_a_nat(r, d)), "the values are right, but sorted"),
+        (lambda r, d: price_of_a_nat(d, r), "these are the right results for `rate` and `distortion` swapped"),
+        (lambda r, d: 2 * price_of_a_nat(r, d), "every value is 2 times what it should be"),
+        (lambda r, d: np.round(price_of_a_nat(r, d)), "the values are rounded to whole numbers"),
+        (lambda r, d: price_of_a_nat(r, d)[:-1], "the values are right, but the last one of axis 0 is left out"),
+        (lambda r, d: np.cumsum(price_of_a_nat(r, d)), "each value contains those before it"),
+        (
+            lambda r, d: np.log(price_of_a_nat(r, np.sort(d)[::-1])),
+            "the result has values that are not finite (NaN or infinity),",
+        ),
+        (
+            lambda r, d: -np.diff(d[np.argsort(r)]) * np.diff(np.sort(r)),
+            "you multiply the changes of distortion and rate",
+        ),
+        (lambda r, d: price_of_a_nat(r, d) / price_of_a_nat(r, d).sum(), "the right values are divided by their sum"),
+        (lambda r, d: price_of_a_nat(np.log(r), d), "these are the right results for the logarithm of `rate` in"),
+        (lambda r, d: [price_of_a_nat(r, d)[0]], "this is only the first of the values that are asked for"),
     ],
     "warm_up_weight": [
         (lambda t, n, b: b * t / n, "goes on rising"),
@@ -123,6 +159,40 @@ WRONG = {
         (lambda t, n, b: b * min(t / n, 1), "Your function divides by zero there"),
         (lambda t, n, b: b * min(t / max(n, 1), 1), "steps = 0"),
         (lambda t, n, b: 0.0 if n == 0 else b * min(t / n, 1), "steps = 0"),
+        (lambda t, n, b: b * min(t / n, 1) if n else 0, "the weights are right, except for steps = 0, which means"),
+        (lambda t, n, b: b * min(t / n, 1) if n else 1, "the weights are right, except for steps = 0, which means"),
+        (lambda t, n, b: round(b * min(t / max(n, 1e-9), 1), 2), "the values are rounded to 2 decimals"),
+        (
+            lambda t, n, b: math.log(n) if n == 0 else b * min(t / n, 1),
+            "the weights are right, except for steps = 0, which means",
+        ),
+        (
+            lambda t, n, b: b * t / n if n and t < n else None,
+            "the function returns None in one case, for step = 300, steps =",
+        ),
+        (lambda t, n, b: b * t / n if n and t < n else 1, "after the warm-up the weight is 1"),
+        (lambda t, n, b: b * min((t / n) ** 0.5, 1) if n else b, "the weight rises as a curve"),
+        (lambda t, n, b: min(b * t / n, 1) if n else b, "the weight is cut off at 1, not at beta"),
+        (
+            lambda t, n, b: b * min(t / (2 * n), 1) if n else b,
+            "these are the right results for half of `step` in place of",
+        ),
+        (lambda t, n, b: b * (1 - np.exp(-t / n)) if n else b, "the weight rises as a curve, and never reaches beta"),
+        (lambda t, n, b: b - b * min(t / n, 1) if n else b, "the weight falls, and should rise"),
+        (
+            lambda t, n, b: b * min(t / (n + 1), 1) if n else b,
+            "these are the right results for `steps` + 1 in place of `steps`",
+        ),
+        (lambda t, n, b: b * min(t, n), "the result is wrong only where the right value is positive"),
+        (lambda t, n, b: int(b * min(t / n, 1)) if n else b, "the values are cut to whole numbers"),
+        (
+            lambda t, n, b: b**2 * min(t / n, 1) if n else b,
+            "these are the right results for the square of `beta` in place",
+        ),
+        (
+            lambda t, n, b: b * max(0, min(t / n, 1) - 0.1) if n else b,
+            "the result is wrong only where the right value is positive",
+        ),
     ],
     "free_bits_kl": [
         (lambda k, f: np.maximum(k, f).mean(0).sum(), "you compare each image with the free bits; take"),
@@ -144,6 +214,31 @@ WRONG = {
         (lambda k, f: k.sum(1).mean(), "the plain KL"),
         (lambda k, f: np.maximum(k, f).mean(), "the mean over images and latents"),
         (lambda k, f: max(k.mean(0).max(), f), "the largest latent"),
+        (lambda k, f: 2 * free_bits_kl(k, f), "every value is 2 times what it should be"),
+        (lambda k, f: free_bits_kl(k, f) / k.shape[1], "you take the mean over the latents"),
+        (lambda k, f: free_bits_kl(k, f) - f, "the free bits are subtracted from the sum"),
+        (lambda k, f: free_bits_kl(k, 2 * f), "these are the right results for 2·`free_bits` in place of"),
+        (lambda k, f: np.sum(np.maximum(np.median(k, axis=0), f)), "you take the median over the batch"),
+        (lambda k, f: np.sum(np.maximum(k.max(axis=0), f)), "you take the largest of the batch"),
+        (lambda k, f: np.sum(np.maximum(k[0], f)), "these are the right results for the first row of `kl` in place"),
+        (lambda k, f: np.sum(np.maximum(k.mean(axis=0) / f, 1)), "every value is divided by `free_bits`"),
+        (
+            lambda k, f: np.sum(np.where(k.mean(axis=0) > f, k.mean(axis=0) + f, f)),
+            "a latent above the free bits counts with them once more",
+        ),
+        (lambda k, f: np.prod(np.maximum(k.mean(axis=0), f)), "you multiply over the latents"),
+        (lambda k, f: np.sum(np.abs(k.mean(axis=0) - f) + f), "you take the absolute distance from the free bits"),
+        (lambda k, f: float(round(free_bits_kl(k, f))), "the values are rounded to whole numbers"),
+        (lambda k, f: np.sum(np.maximum(k.std(axis=0), f)), "you take the standard deviation over the batch"),
+        (
+            lambda k, f: np.sum(np.maximum(k.mean(axis=0), f)[:-1]),
+            "these are the right results for `kl` without its last column",
+        ),
+        (lambda k, f: -free_bits_kl(k, f), "the sign is wrong: every value is minus what it should be"),
+        (
+            lambda k, f: np.sum(np.maximum(k.mean(axis=0), 0.5)),
+            "these are the right results for `free_bits` = 0.5, always",
+        ),
     ],
     "mutual_information_gap": [
         (lambda i, h: mutual_information_gap(i, 1 + 0 * h), "you do not divide"),
@@ -163,6 +258,46 @@ WRONG = {
         (lambda i, h: mutual_information_gap(i, np.log(h)), "logarithm of the entropy"),
         (lambda i, h: (np.sort(i, 0)[0] - np.sort(i, 0)[1]) / h, "the smallest two"),
         (lambda i, h: (np.sort(i, 0)[1] - np.sort(i, 0)[0]) / h, "the smallest two"),
+        (
+            lambda i, h: mutual_information_gap(i, h) / np.log(2),
+            "every value is 1/log 2 (bits in a nat) times what it should be",
+        ),
+        (
+            lambda i, h: mutual_information_gap(i, h[::-1]),
+            "these are the right results for `entropy` in the opposite order",
+        ),
+        (lambda i, h: mutual_information_gap(i, h).max(), "this is only the largest of the right values"),
+        (lambda i, h: np.abs(i[0] - i[-1]) / h, "the first and the last latent are not the best two of every"),
+        (
+            lambda i, h: (np.sort(i, 0)[-1] - np.sort(i, 0)[-2]) / (np.sort(i, 0)[-1] + np.sort(i, 0)[-2]),
+            "you divide by the sum of the best two",
+        ),
+        (
+            lambda i, h: (np.sort(i, 0)[-1] - np.sort(i, 0)[-2]) / h.mean(),
+            "these are the right results for the mean of `entropy` in place",
+        ),
+        (lambda i, h: np.sort(i, 0)[-1] - np.sort(i, 0)[-2] / h, "only the second best is divided by the entropy"),
+        (lambda i, h: np.sort(i, 0)[-2] / h, "this is the share that the *second* best latent tells"),
+        (lambda i, h: i.max(axis=0) / i.sum(axis=0), "this is the share of the best latent in the sum of all"),
+        (
+            lambda i, h: (np.sort(i, 0)[-1] - np.sort(i, 0)[0]) / h / 2,
+            "two things. First, you subtract the *smallest* information",
+        ),
+        (lambda i, h: i.std(axis=0) / h, "this is the standard deviation over the latents"),
+        (
+            lambda i, h: (np.sort(i, 0)[-1] - np.sort(i, 0)[-2]) / h**2,
+            "these are the right results for the square of `entropy` in",
+        ),
+        (lambda i, h: ((np.sort(i, 0)[-1] - np.sort(i, 0)[-2]) / h).round(1), "the values are rounded to 1 decimals"),
+        (
+            lambda i, h: (np.sort(i, 0)[-1] - np.sort(i, 0)[-2]) / np.sqrt(h),
+            "these are the right results for the square root of `entropy` in",
+        ),
+        (lambda i, h: 1 - mutual_information_gap(i, h), "this is 1 minus what is asked for"),
+        (
+            lambda i, h: (np.exp(np.sort(i, 0)[-1]) - np.exp(np.sort(i, 0)[-2])) / h,
+            "these are the right results for exp(`information`) in place of",
+        ),
     ],
 }
 NAMES = sorted(WRONG)
@@ -170,15 +305,15 @@ NAMES = sorted(WRONG)
 
 def test_every_check_of_the_lesson_is_tested():
     checks = [name for name in vh.check.__all__ if getattr(vh.check, name).__module__ == lesson_06.__name__]
-    assert checks == NAMES == sorted({name for name, _ in RIGHT})
+    assert checks == NAMES == sorted(RIGHT)
 
 
-@pytest.mark.parametrize("name, function", RIGHT)
+@pytest.mark.parametrize("name, function", rows(RIGHT))
 def test_what_is_right_passes(said, name, function):
     assert f"{name} · right: " in said(name, function)
 
 
-@pytest.mark.parametrize("name, function, phrase", [(name, *row) for name in NAMES for row in WRONG[name]])
+@pytest.mark.parametrize("name, function, phrase", rows(WRONG))
 def test_the_mistake_is_named(said, name, function, phrase):
     text = said(name, function)
     assert " · right" not in text

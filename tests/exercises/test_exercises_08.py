@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 from sklearn.metrics import roc_auc_score
+from tables import rows
 
 import vae_helpers as vh
 
@@ -84,7 +85,7 @@ def chain_step_by_call(vae, image, seen, rng):
     return ops.where(seen == 1, image, ops.cast(rng.random(image.shape) < pixels, "float32"))
 
 
-CORRECT = {
+RIGHT = {
     "class_probabilities": [
         class_probabilities,
         lambda a, b: ops.softmax(a + b, axis=1),
@@ -96,7 +97,7 @@ CORRECT = {
     "seen_nll": [seen_nll, seen_nll_by_hiding, seen_nll_by_picking, seen_nll_by_tensorflow],
     "chain_step": [chain_step, chain_step_by_parts, chain_step_with_one_rng, chain_step_by_call],
 }
-NAMES = sorted(CORRECT)
+NAMES = sorted(RIGHT)
 
 
 def test_every_exercise_of_the_lesson_is_here():
@@ -109,7 +110,7 @@ def test_every_exercise_has_its_number():
     assert starts == [f"Exercise 8.{i}." for i in (1, 2, 3, 4)]
 
 
-@pytest.mark.parametrize("name, function", [(n, f) for n in NAMES for f in CORRECT[n]])
+@pytest.mark.parametrize("name, function", rows(RIGHT))
 def test_what_is_right_passes(said, name, function):
     assert f"{name} · right: " in said(name, function)
 
@@ -130,7 +131,7 @@ def test_nonsense_is_never_right(said, name):
     for value in [*values, rng.random(4), rng.random((4, 3)), np.ones((12, 2, 3, 1)), ops.zeros((500, 2, 3, 1))]:
         assert "· right" not in said(name, lambda *arguments, value=value: value)
     for spoil in (lambda a: a + 0.75, lambda a: 1.5 * a + 1, lambda a: a * np.nan, lambda a: np.stack([a, a])):
-        text = said(name, lambda *arguments, spoil=spoil: spoil(np.array(CORRECT[name][0](*arguments), "float64")))
+        text = said(name, lambda *arguments, spoil=spoil: spoil(np.array(RIGHT[name][0](*arguments), "float64")))
         assert "· right" not in text
 
 
@@ -210,6 +211,45 @@ WRONG = {
         (lambda a, b: (a + b) / (a + b).sum(1, keepdims=True), "divide the logarithms"),
         (lambda a, b: np.exp(a + b) / np.exp(a + b).sum(1, keepdims=True), "subtract from each row"),
         (lambda a, b: np.exp(a + b - (a + b).max()) / np.exp(a + b - (a + b).max()).sum(1)[:, None], "its own largest"),
+        (
+            lambda a, b: softmax(np.maximum(a, -100) + b),
+            "the formula holds, but not for an image with log p(x|class) =",
+        ),
+        (lambda a, b: softmax(a + b).round(2), "the values are rounded to 2 decimals"),
+        (
+            lambda a, b: np.exp(a + b - (a + b).max()) / np.exp(a + b - (a + b).max()).sum(axis=1, keepdims=True),
+            "the formula holds, but not for an image with log p(x|class)",
+        ),
+        (lambda a, b: softmax(2 * (a + b)), "these are the right results for 2·each argument in place of"),
+        (lambda a, b: softmax(a + 2 * b), "these are the right results for 2·`log_prior` in place of"),
+        (lambda a, b: np.sqrt(softmax(a + b)), "this is the square root of what is asked for"),
+        (lambda a, b: softmax(a + b)[::-1], "the values are right, but in the opposite order along axis 0"),
+        (lambda a, b: softmax(a + b[::-1]), "these are the right results for `log_prior` in the opposite"),
+        (lambda a, b: 100 * softmax(a + b), "every value is 100 (percent) times what it should be"),
+        (lambda a, b: 1 - softmax(a + b), "this is 1 minus what is asked for"),
+        (lambda a, b: softmax(a + b)[:, :-1], "the values are right, but the last one of axis 1 is left out"),
+        (lambda a, b: np.cumsum(softmax(a + b), axis=1), "each value contains those before it in its row"),
+        (
+            lambda a, b: softmax(a + b - a.max())[:, ::-1],
+            "the values are right, but in the opposite order along the last",
+        ),
+        (
+            lambda a, b: (np.exp(a) + np.exp(b)) / (np.exp(a) + np.exp(b)).sum(axis=1, keepdims=True),
+            "p(x|class) and p(class) are added",
+        ),
+        (
+            lambda a, b: np.exp(a + b) / (np.exp(a + b).sum(axis=1, keepdims=True) + 1e-8),
+            "the formula holds, but not for an image with log p(x|class) =",
+        ),
+        (lambda a, b: 1 / (1 + np.exp(-(a + b))), "you take the sigmoid of each class"),
+        (
+            lambda a, b: np.exp(a + b) / np.exp(a).sum(axis=1, keepdims=True),
+            "you divide by the sum first and use the prior afterwards",
+        ),
+        (
+            lambda a, b: np.exp(a + b) / np.linalg.norm(np.exp(a + b), axis=1, keepdims=True),
+            "each row is the right one times a number of its own, from 1.13",
+        ),
     ],
     "auroc": [
         (lambda n, a: auroc(a, n), "swapped: count"),
@@ -233,6 +273,34 @@ WRONG = {
         (lambda n, a: a.mean() - n.mean(), "difference of the means"),
         (lambda n, a: np.abs(a[:, None] - n).mean(), "mean difference of all pairs"),
         (lambda n, a: np.mean(a > n), "compares them from the last axis"),
+        (lambda n, a: 1 - auroc(n, a), "normal images and anomalies are swapped"),
+        (lambda n, a: np.mean(a[:, None] >= n), "ties count 1; they should count ½"),
+        (
+            lambda n, a: np.mean([x > y for x, y in zip(a, n)]),
+            "you compare the anomalies and the normal images one by one, as",
+        ),
+        (lambda n, a: 2 * auroc(n, a), "every value is 2 times what it should be"),
+        (lambda n, a: np.mean(a > n.min()), "this is the share of anomalies above the smallest normal score"),
+        (lambda n, a: auroc(n, a) ** 2, "this is the square of what is asked for"),
+        (lambda n, a: round(auroc(n, a), 1), "the values are rounded to 1 decimals"),
+        (lambda n, a: np.mean(a.mean() > n), "this is the share of normal scores below the mean of the"),
+        (lambda n, a: np.mean(np.median(a) > n), "this is the share of normal scores below the mean of the"),
+        (lambda n, a: np.mean((a[:, None] > n) + 0.25 * (a[:, None] == n)), "ties count ¼; they should count ½"),
+        (lambda n, a: auroc(np.abs(n), np.abs(a)), "these are the right results for the absolute value of each"),
+        (
+            lambda n, a: auroc(np.unique(n), np.unique(a)),
+            "equal scores within one list are counted once (np.unique or set)",
+        ),
+        (lambda n, a: np.mean(a.max() > n), "this is the share of normal scores below the highest anomaly"),
+        (
+            lambda n, a: (np.mean(a[:, None] > n) + np.mean(a[:, None] < n)) / 2,
+            "you count the pairs that differ, whoever is higher",
+        ),
+        (lambda n, a: max(auroc(n, a), 0.5), "an AUROC below ½ must stay below ½"),
+        (
+            lambda n, a: np.sum((a[:, None] > n) + 0.5 * (a[:, None] == n)) / (len(n) + len(a)),
+            "you divide by the number of all images",
+        ),
     ],
     "seen_nll": [
         (lambda x, a, s: total(pixel_nll(x, a)), "do not use `seen`"),
@@ -253,7 +321,56 @@ WRONG = {
         (lambda x, a, s: (s * pixel_nll(x, a)).sum((1, 2)), "leave the channel"),
         (lambda x, a, s: total(-s * (x * np.log(a) + (1 - x) * np.log(1 - a))), "not probabilities"),
         (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)))), "overflows"),
-        (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)) + 1e-7)), "overflows"),
+        (lambda x, a, s: total(-s * np.log(np.where(x == 1, sigmoid(a), 1 - sigmoid(a)) + 1e-7)), "without a cut"),
+        (lambda x, a, s: 2 * seen_nll(x, a, s), "every value is 2 times what it should be"),
+        (lambda x, a, s: seen_nll(x, a / 2, s), "these are the right results for half of `logits` in place of"),
+        (lambda x, a, s: seen_nll(x, a, s.T.reshape(s.shape)), "the value at [2] is 1.215"),
+        (
+            lambda x, a, s: np.asarray(seen_nll(x, a, s)) / np.log(2),
+            "every value is 1/log 2 (bits in a nat) times what it should be",
+        ),
+        (
+            lambda x, a, s: total(s * pixel_nll(x, a)) / s.size * s.sum(),
+            "this is multiplied by the share of the seen pixels",
+        ),
+        (
+            lambda x, a, s: total(s * pixel_nll(x, a)) + total(1 - s + 0 * x),
+            "in each case all values are off by one number (3, 2, 2)",
+        ),
+        (
+            lambda x, a, s: (
+                -total(
+                    s
+                    * (
+                        x * np.log(np.clip(sigmoid(a), 1e-7, 1 - 1e-7))
+                        + (1 - x) * np.log(np.clip(1 - sigmoid(a), 1e-7, 1))
+                    )
+                )
+            ),
+            "the formula holds, but three surprises of 200 nats each come",
+        ),
+        (
+            lambda x, a, s: (s * pixel_nll(x, a)).max(axis=(1, 2, 3)),
+            "this is the largest of the numbers that should be added up",
+        ),
+        (lambda x, a, s: total(s * np.abs(x - sigmoid(a))), "this is the absolute difference"),
+        (lambda x, a, s: total(s * (np.logaddexp(0, a) - x)), "the logit is missing in −x · logit"),
+        (lambda x, a, s: total(s * np.logaddexp(0, a)), "these are the right results for 0 in place of `x`"),
+        (lambda x, a, s: total(s * np.logaddexp(0, a) - x * a), "a hidden pixel still costs something"),
+        (lambda x, a, s: total(np.logaddexp(0, a) - s * x * a), "a hidden pixel still costs nats, as if it were black"),
+        (
+            lambda x, a, s: total(s * pixel_nll(x, a))[::-1],
+            "the values are right, but in the opposite order along axis 0",
+        ),
+        (
+            lambda x, a, s: total(s * pixel_nll(x, sigmoid(a))),
+            "these are the right results for sigmoid(`logits`) in place of",
+        ),
+        (
+            lambda x, a, s: total(s[::-1] * pixel_nll(x, a)),
+            "these are the right results for `seen` in the opposite order",
+        ),
+        (lambda x, a, s: total(s * pixel_nll(x, a)) / len(x), "every value is divided by the length of axis 0 of `x`"),
     ],
     "chain_step": [
         (lambda v, x, s, r: tossed(v, x, r), "whole decoded image"),
@@ -281,17 +398,85 @@ WRONG = {
         (coins(lambda p, rng: 0.5 * (rng.random((2, *p.shape)) < p).sum(axis=0)), "neither 0 nor 1"),
         (lambda v, x, s, r: keep(x, s, (r.random(x.shape) < v.reconstruct(x))), "you decode the mean"),
         (own_noise(lambda shape, rng: rng.normal(size=shape), np.exp), "exp(log_var) is the variance"),
-        (own_noise(lambda shape, rng: rng.normal(size=shape), np.ones_like), "Stretch the noise by σ"),
+        (own_noise(lambda shape, rng: rng.normal(size=shape), np.ones_like), "is the noise stretched by σ"),
         (own_noise(lambda shape, rng: 0.5 * rng.normal(size=shape)), "σ is 1 in your draws"),
         (own_noise(lambda shape, rng: rng.normal(size=(1, 3))), "all images get the same noise"),
         (own_noise(lambda shape, rng: rng.normal(size=(shape[0], 1))), "all latents of an image get the same noise"),
         (own_noise(lambda shape, rng: keras.random.normal(shape, seed=1)), "two calls give the same noise"),
         (own_noise(lambda shape, rng: rng.uniform(size=shape)), "should be above 1"),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, x, np.random.default_rng(0).random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(x)))
+            ),
+            "the coins are the same at every call",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, x, np.random.random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(x)))
+            ),
+            "you do not toss with `rng`",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(s == 1, x, rng.random(x.shape) < 0.5),
+            "the new pixels change from call to call, although nothing is",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(s == 1, x, rng.random(x.shape) < vae.decode(rng.normal(size=(len(x), 3)))),
+            "the new pixels change from call to call, although nothing is",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, x, rng.random((len(x), 1, 1, 1)) < vae.decode(vae.reparameterize(*vae.encode(x)))
+            ),
+            "all pixels of an image get the same coin",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, x, rng.random(x.shape) > vae.decode(vae.reparameterize(*vae.encode(x)))
+            ),
+            "black and white are swapped",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 0, x, rng.random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(x)))
+            ),
+            "seen and hidden are swapped",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, x, rng.random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(s * x)))
+            ),
+            "you encode the image with its hidden pixels black",
+        ),
+        (
+            lambda vae, x, s, rng: (rng.random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(x)))).astype(float),
+            "the seen pixels are not kept",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(s == 1, x, np.round(vae.decode(vae.reparameterize(*vae.encode(x))))),
+            "for p = 0.2 all 1500 new pixels are 0",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(s == 1, x, rng.random(x.shape) < vae.decode(vae.encode(x)[0])),
+            "the pixels are right, but z is not a draw from the cloud",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, 1, rng.random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(x)))
+            ),
+            "the seen pixels have changed",
+        ),
+        (
+            lambda vae, x, s, rng: np.where(
+                s == 1, x, rng.random(x.shape) < vae.decode(vae.reparameterize(*vae.encode(x))) / 2
+            ),
+            "the new pixels change from call to call, although nothing is",
+        ),
     ],
 }
 
 
-@pytest.mark.parametrize("name, function, phrase", [(n, f, p) for n in NAMES for f, p in WRONG[n]])
+@pytest.mark.parametrize("name, function, phrase", rows(WRONG))
 def test_a_mistake_is_named(said, name, function, phrase):
     text = said(name, function)
     assert phrase in text and "· right" not in text

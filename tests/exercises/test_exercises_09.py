@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from tables import rows
 
 
 def bits_per_dimension(loss, image_shape):
@@ -46,7 +47,6 @@ RIGHT = {
         bits_per_dimension,
         lambda v, s: (v / (s[0] * s[1] * s[2]) + math.log(256)) / math.log(2),
         lambda v, s: ops.convert_to_tensor(v) / np.prod(s) / math.log(2) + math.log2(256),
-        lambda v, s: [one * math.log2(math.e) / np.prod(s) + 8 for one in v],
     ],
     "device_share": [
         device_share,
@@ -87,6 +87,31 @@ WRONG = {
         (lambda v, s: (v + np.log(256)) / np.prod(s) / np.log(2), "once for the whole image"),
         (lambda v, s: bits_per_dimension(v, s).mean(), "one number for all images"),
         (lambda v, s: np.log2(v), "not finite"),
+        (
+            lambda v, s: np.array([(one / np.prod(s) + np.log(256)) / np.log(2) for one in v]),
+            "for an array of losses it is right",
+        ),
+        (lambda v, s: (v / np.prod(s) + np.log(256)) / 0.693, "every value is off by one part in 4,709"),
+        (lambda v, s: v / np.prod(s) / np.log(2) + 7, "every value is 1 too small"),
+        (lambda v, s: (v / np.prod(s) + np.log(128)) / np.log(2), "every value is 1 too small"),
+        (lambda v, s: 2 * bits_per_dimension(v, s), "every value is 2 times what it should be"),
+        (lambda v, s: (v / np.sum(s) + np.log(256)) / np.log(2), "you add height, width and channels"),
+        (lambda v, s: (v + np.log(256)) / np.prod(s), "two things. First, this is nats per dimension"),
+        (lambda v, s: (v / np.prod(s) * np.log(256)) / np.log(2), "you multiply by log 256"),
+        (lambda v, s: v / np.prod(s) / np.log(10) + 8, "the term loss / (dimensions · log 2) has the factor 0.301"),
+        (lambda v, s: np.abs(bits_per_dimension(v, s)), "every value comes out without its sign"),
+        (lambda v, s: bits_per_dimension(v, s[:2]), "you forget the channels"),
+        (lambda v, s: bits_per_dimension(v, s) - 8, "you forget the 256 steps"),
+        (lambda v, s: np.round(bits_per_dimension(v, s), 1), "the values are rounded to 1 decimals"),
+        (
+            lambda v, s: (v / 3072 + np.log(256)) / np.log(2),
+            "these are the right results for `image_shape` = (32, 32, 3),",
+        ),
+        (lambda v, s: np.maximum(bits_per_dimension(v, s), 0), "negative values are set to 0"),
+        (
+            lambda v, s: 2 ** bits_per_dimension(v / 1000, s),
+            "the term loss / (dimensions · log 2) has the factor 0.1789",
+        ),
     ],
     "device_share": [
         (lambda v, g: v.mean(), "the mean over the device's own images"),
@@ -106,7 +131,24 @@ WRONG = {
         (lambda v, g: v.mean() / (g // max(len(v), 1)), "the shares differ"),
         (lambda v, g: v.mean() * len(v) / g, "a device that got no image"),
         (lambda v, g: v.sum() / g if len(v) else 1.0, "a device that got no image"),
-        (lambda v, g: v.max() / g, "it should be"),
+        (lambda v, g: v.max() / g, "the largest"),
+        (lambda v, g: v.sum() / g if len(v) else None, "the function returns None in one case, for losses = [],"),
+        (lambda v, g: v.mean() * len(v) / g, "right, except for a device that got no image"),
+        (lambda v, g: v.sum() / (g + 1), "these are the right results for `global_batch` + 1 in place of"),
+        (lambda v, g: v.sum() / len(v) ** 2, "two things. First, this is the mean over the device's own images"),
+        (lambda v, g: v.sum() / g**2, "every value is divided by `global_batch`"),
+        (lambda v, g: 2 * v.sum() / g, "every value is 2 times what it should be"),
+        (lambda v, g: v.sum() / g * len(v), "every value is multiplied by the length of axis 0 of `losses`"),
+        (lambda v, g: v[0] / g, "two things. First, these are the parts of each image"),
+        (lambda v, g: v.max() * len(v) / g, "this is as if all images had the largest loss"),
+        (lambda v, g: np.median(v) * len(v) / g, "this is as if all images had the median loss"),
+        (lambda v, g: (v**2).sum() / g, "these are the right results for the square of `losses` in place"),
+        (lambda v, g: v.sum() / 8, "these are the right results for `global_batch` = 8, always"),
+        (lambda v, g: round(float(v.sum() / g)), "the values are rounded to whole numbers"),
+        (lambda v, g: v[1:].sum() / g, "these are the right results for `losses` without its first row"),
+        (lambda v, g: np.exp(v.sum() / g), "this is the exponential of what is asked for"),
+        (lambda v, g: np.full(len(v), v.sum() / g), "two things. First, these are the parts of each image"),
+        (lambda v, g: v.sum() / g - v.mean(), "you subtract the mean of the device's losses"),
     ],
     "nearest_code": [
         (lambda z, c: c[nearest_code(z, c)], "the nearest codes themselves"),
@@ -131,22 +173,54 @@ WRONG = {
         (lambda z, c: np.eye(len(c))[nearest_code(z, c)], "a table of 0 and 1"),
         (lambda z, c: nearest_code(z, c) + 1, "you count the codes from 1"),
         (lambda z, c: nearest_code(z, c)[:, None], "the result is a column"),
-        (lambda z, c: np.zeros(len(z)), "it should be"),
-        (lambda z, c: nearest_code(z, c)[1:], "it should be (12,)"),
+        (lambda z, c: np.zeros(len(z)), "every value is 0"),
+        (lambda z, c: nearest_code(z, c)[1:], "the first one of axis 0 is left out"),
+        (lambda z, c: nearest_code(z, c)[::-1], "the values are right, but in the opposite order along axis 0"),
+        (lambda z, c: nearest_code(-z, c), "the sign is wrong in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖²"),
+        (
+            lambda z, c: nearest_code(z.round(), c.round()),
+            "these are the right results for each argument rounded to whole",
+        ),
+        (
+            lambda z, c: nearest_code(z, c / np.linalg.norm(c, axis=1, keepdims=True)),
+            "you take the code with the most similar direction",
+        ),
+        (lambda z, c: nearest_code(z - z.mean(0), c), "these are the right results for `z` minus its mean over axis 0"),
+        (lambda z, c: np.argsort(distances(z, c), axis=1)[:, 1], "this is the second nearest code"),
+        (lambda z, c: np.argsort(distances(z, c), axis=1), "these are the codes in the order of their distance"),
+        (lambda z, c: np.sort(nearest_code(z, c)), "the values are right, but sorted"),
+        (lambda z, c: len(c) - 1 - nearest_code(z, c), "these are the right results for `codebook` in the opposite"),
+        (lambda z, c: distances(z[:, :1], c[:, :1]).argmin(axis=1), "you compare the first coordinate only"),
+        (
+            lambda z, c: distances(z[:, 1:], c[:, 1:]).argmin(axis=1),
+            "these are the right results for each argument without its first",
+        ),
+        (lambda z, c: np.bincount(nearest_code(z, c)), "you count how often each code is the nearest"),
+        (lambda z, c: np.unique(nearest_code(z, c)), "these are the codes that are nearest to some row"),
+        (
+            lambda z, c: ((z[:, None] - c) ** 2).prod(axis=-1).argmin(axis=1),
+            "you multiply the differences of the coordinates",
+        ),
+        (
+            lambda z, c: ((z[:, None] - c) ** 3).sum(axis=-1).argmin(axis=1),
+            "you take the third power of the differences",
+        ),
+        (
+            lambda z, c: np.argmin(np.abs(z.sum(1)[:, None] - c.sum(1)), axis=1),
+            "the differences are added up before they are squared, so",
+        ),
+        (lambda z, c: nearest_code(z, c) * 2, "every value is 2 times what it should be"),
+        (lambda z, c: [nearest_code(z, c)[0]] * len(z), "every row is the first one, repeated"),
     ],
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_what_is_right_passes(said, name):
-    for function in RIGHT[name]:
-        assert f"{name} · right: " in said(name, function)
+@pytest.mark.parametrize("name, function", rows(RIGHT))
+def test_what_is_right_passes(said, name, function):
+    assert f"{name} · right: " in said(name, function)
 
 
-@pytest.mark.parametrize(
-    "name, function, phrase",
-    [pytest.param(name, *case, id=f"{name}-{i}") for name, cases in WRONG.items() for i, case in enumerate(cases)],
-)
+@pytest.mark.parametrize("name, function, phrase", rows(WRONG))
 def test_a_mistake_is_named(said, name, function, phrase):
     text = said(name, function)
     assert phrase in text and "right: " not in text
