@@ -1,20 +1,24 @@
 """Colour images and the deeper networks of lesson 09."""
 
+import tempfile
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import vae_helpers as vh
-from vae_helpers import patches, settings
+from vae_helpers import colour_images, settings
 
 SHAPE = (32, 32, 3)
 
 
 @pytest.fixture
-def full(monkeypatch):
+def full(monkeypatch, tmp_path):
     monkeypatch.setenv("VAE_HELPERS_PROFILE", "full")
     monkeypatch.delenv("VAE_HELPERS_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture
@@ -123,9 +127,10 @@ def test_the_quick_profile_never_asks_for_cifar10(monkeypatch, capsys):
     [
         ("x_train", np.zeros((20, 28, 28, 3), "uint8"), "must be uint8 of shape"),
         ("x_train", np.zeros((20, *SHAPE), "float32"), "must be uint8 of shape"),
-        ("x_test", np.zeros((0, *SHAPE), "uint8"), "must be uint8 of shape"),
-        ("y_train", np.zeros(19, "uint8"), "20 whole numbers from 0 to 9"),
-        ("y_test", np.full(10, 10), "10 whole numbers from 0 to 9"),
+        ("x_train", cifar()["x_train"].reshape(20, -1), "must be uint8 of shape"),
+        ("x_test", np.zeros((0, *SHAPE), "uint8"), "x_test holds no images"),
+        ("y_train", np.zeros(19, "uint8"), r"whole numbers from 0 to 9 of shape \(20,\), one label for each"),
+        ("y_test", np.full(10, 10), "has labels from 10 to 10"),
     ],
 )
 def test_a_file_that_is_not_cifar10_is_refused(full, monkeypatch, tmp_path, key, value, words):
@@ -133,6 +138,62 @@ def test_a_file_that_is_not_cifar10_is_refused(full, monkeypatch, tmp_path, key,
     monkeypatch.setenv("VAE_HELPERS_DATA", str(tmp_path))
     with pytest.raises(ValueError, match=words):
         vh.load_colour_images("cifar10")
+
+
+@pytest.mark.parametrize(
+    "mend",
+    [
+        lambda x: (x / 255).astype("float32"),
+        lambda x: x.astype("float64"),
+        lambda x: x.transpose(0, 3, 1, 2),
+        lambda x: x.transpose(0, 3, 1, 2) / 255,
+    ],
+)
+def test_the_line_that_the_error_gives_mends_the_file(full, monkeypatch, tmp_path, mend):
+    arrays = cifar()
+    np.savez(tmp_path / "cifar10.npz", **arrays | {key: mend(arrays[key]) for key in ("x_train", "x_test")})
+    monkeypatch.setenv("VAE_HELPERS_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"x_train is .*x_test is ") as caught:
+        vh.load_colour_images("cifar10")
+    exec(str(caught.value).split("Write it again: ")[1], {"np": np})
+    np.testing.assert_array_equal(np.rint(255 * vh.load_colour_images("cifar10").x_train), arrays["x_train"])
+
+
+def test_validation_images_are_the_last_training_images(full, monkeypatch, tmp_path, capsys):
+    np.savez(tmp_path / "cifar10.npz", **cifar())
+    monkeypatch.setenv("VAE_HELPERS_DATA", str(tmp_path))
+    whole, data = vh.load_colour_images("cifar10"), vh.load_colour_images("cifar10", validation=8)
+    np.testing.assert_array_equal(data.x_train, whole.x_train[:12])
+    np.testing.assert_array_equal(data.x_valid, whole.x_train[12:])
+    np.testing.assert_array_equal(data.y_valid, whole.y_train[12:])
+    assert whole.x_valid.shape == (0, *SHAPE) and whole.y_valid.shape == (0,)
+    assert "cifar10: 12 training, 8 validation and 10 test images" in capsys.readouterr().out
+
+
+def test_patches_that_stand_in_keep_a_fifth_at_most(full, monkeypatch, no_network):
+    assert len(vh.load_colour_images("cifar10", validation=5000).x_valid) == 1600
+    assert len(vh.load_colour_images("patches", validation=5000).x_valid) == 5000
+    monkeypatch.setenv("VAE_HELPERS_PROFILE", "quick")
+    assert len(vh.load_colour_images("patches", validation=5000).x_valid) == 51
+
+
+def test_a_folder_without_cifar10_is_named_with_what_it_holds(full, monkeypatch, tmp_path, no_network, capsys):
+    (tmp_path / "mnist.npz").touch()
+    monkeypatch.setenv("VAE_HELPERS_DATA", str(tmp_path))
+    vh.load_colour_images("cifar10")
+    assert f"{tmp_path}, has no cifar10.npz; it holds mnist.npz)" in capsys.readouterr().out
+
+
+def test_170_mb_are_announced_where_keras_has_nothing_of_cifar10(full, monkeypatch, tmp_path, capsys):
+    arrays = cifar()
+    pairs = [(arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test")]
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: print("Keras works") or pairs)
+    vh.load_colour_images("cifar10")
+    announced, works, _ = capsys.readouterr().out.splitlines()
+    assert "170 MB" in announced and works == "Keras works"
+    (tmp_path / "keras/datasets/cifar-10-batches-py-target").mkdir(parents=True)
+    vh.load_colour_images("cifar10")
+    assert "170 MB" not in capsys.readouterr().out
 
 
 def test_a_damaged_file_or_a_missing_folder_is_refused(full, monkeypatch, tmp_path):
@@ -146,15 +207,15 @@ def test_a_damaged_file_or_a_missing_folder_is_refused(full, monkeypatch, tmp_pa
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match=r"'cifar'\. Known: patches, cifar10"):
-        vh.load_colour_images("cifar")
+    with pytest.raises(ValueError, match=r"knows no 'imagenet'\. Known: patches, cifar10\."):
+        vh.load_colour_images("imagenet")
 
 
 def test_the_photographs_are_those_that_the_strips_were_chosen_for():
     from sklearn.datasets import load_sample_images
 
     assert [image.shape for image in load_sample_images().images] == [(427, 640, 3)] * 2
-    assert max(max(strip) for strip in patches.TEST_STRIPS) <= 640
+    assert max(max(strip) for strip in colour_images.TEST_STRIPS) <= 640
 
 
 # Residual networks

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 import vae_helpers as vh
-from vae_helpers import images
+from vae_helpers import data_files, images
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 FASHION_FILES = [
@@ -222,6 +222,45 @@ def test_what_keras_put_into_its_other_cache_is_used(server, caches):
     (caches[1] / "mnist.npz").write_bytes(server.files["mnist.npz"])
     assert vh.load_images("mnist").source == "Keras's cache"
     assert not server.asked and not caches[0].exists()
+
+
+def on_the_screen(out):
+    """What stays to be read of what was printed: a carriage return goes back to the start of its line."""
+    lines = []
+    for line in out.split("\n"):
+        shown = ""
+        for words in line.split("\r"):
+            shown = words + shown[len(words) :]
+        lines.append(shown.rstrip())
+    return lines
+
+
+def test_a_download_shows_how_far_it_is_and_leaves_one_line(server, capsys):
+    server.answer = slow
+    vh.load_images("mnist")
+    out, err = capsys.readouterr()
+    assert re.search(r"\rmnist\.npz: asking the server +\r", out)
+    assert re.search(r"\rmnist\.npz: downloaded 0\.0 of 0\.0 MB +\r", out)
+    line, end = on_the_screen(out)
+    assert line == "mnist: 6 training and 4 test images, 28×28, 6 of 10 classes, from Keras's server" and end == ""
+    assert err == ""  # the build of the lessons stops at anything there
+
+
+def test_a_download_of_unknown_length_shows_what_is_there(server, capsys):
+    def answer(handler, content):
+        send(handler, b"")
+        write_slowly(handler.wfile, content)
+
+    server.answer = answer
+    assert vh.load_images("mnist").name == "mnist"
+    assert re.search(r"\rmnist\.npz: downloaded 0\.0 MB +\r", capsys.readouterr().out)
+
+
+def test_a_download_that_fails_leaves_one_line_too(server, capsys):
+    server.answer = has_no_such_file
+    vh.load_images("mnist")
+    line, _ = on_the_screen(capsys.readouterr().out)
+    assert line.startswith("digits: 1,437 training and 360 test images")
 
 
 NOT_THE_ORIGINAL = "bytes that are not the original"
@@ -646,7 +685,7 @@ def test_a_header_that_lies_is_refused_before_memory_is_taken(folder, part, bad)
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(folder, monkeypatch, declared, method):
     """10 MB of zeros in 10 kB or so, with their true size in the file's table of contents or another."""
-    monkeypatch.setattr(images, "_LARGEST_ARRAY", 10**6)
+    monkeypatch.setattr(data_files, "_LARGEST_ARRAY", 10**6)
     zeros = npy(header("(12755, 28, 28)"), bytes(12755 * 784))
     content = with_part("x_train.npy", zeros, compress_type=method)
     assert len(content) < 100_000

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pickle
+import re
 import socket
 
 import numpy as np
@@ -220,8 +221,36 @@ def test_images_are_frozen(folder):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'cifar'.*mnist.*fashion_mnist.*digits"):
-        vh.load_images("cifar")
+    with pytest.raises(ValueError, match=r"knows no 'omniglot'\. Known: mnist, fashion_mnist, digits\.$"):
+        vh.load_images("omniglot")
+
+
+@pytest.mark.parametrize(
+    "load, name, call",
+    [
+        (vh.load_images, "MNIST", 'load_images("mnist")'),
+        (vh.load_images, "mnist.npz", 'load_images("mnist")'),
+        (vh.load_images, "Fashion-MNIST", 'load_images("fashion_mnist")'),
+        (vh.load_images, "fashion", 'load_images("fashion_mnist")'),
+        (vh.load_images, "digit", 'load_images("digits")'),
+        (vh.load_images, "cifar10", 'load_colour_images("cifar10")'),
+        (vh.load_images, "CIFAR-10", 'load_colour_images("cifar10")'),
+        (vh.load_images, "patches", 'load_colour_images("patches")'),
+        (vh.load_colour_images, "CIFAR10", 'load_colour_images("cifar10")'),
+        (vh.load_colour_images, "mnist", 'load_images("mnist")'),
+        (vh.load_colour_images, "fashion_mnist", 'load_images("fashion_mnist")'),
+    ],
+)
+def test_a_name_close_to_a_known_one_gets_the_right_call(load, name, call):
+    with pytest.raises(ValueError, match=rf"knows no '{re.escape(name)}'\. Do you mean vh\.{re.escape(call)}\?"):
+        load(name)
+
+
+@pytest.mark.parametrize("name", [None, 10, ["mnist"], np.arange(3)])
+@pytest.mark.parametrize("load", [vh.load_images, vh.load_colour_images])
+def test_what_is_no_name_is_refused(load, name):
+    with pytest.raises(ValueError, match="knows no"):
+        load(name)
 
 
 @pytest.mark.parametrize("binarize", ["static", True, 0.5])
@@ -230,10 +259,165 @@ def test_unknown_binarize_lists_the_known_ones(binarize):
         vh.load_images("digits", binarize=binarize)
 
 
+# The folder
+
+
 def test_a_folder_that_does_not_exist_is_refused(folder, monkeypatch):
     monkeypatch.setenv("VAE_HELPERS_DATA", str(folder / "nowhere"))
-    with pytest.raises(ValueError, match=r"VAE_HELPERS_DATA.*nowhere"):
+    with pytest.raises(ValueError, match=r"VAE_HELPERS_DATA names no folder: .*nowhere.*Correct it"):
         vh.load_images("mnist")
+
+
+@pytest.mark.parametrize("given", ["~/my data", "$PLACE/my data", "${PLACE}/my data/", "'~/my data'", ' "my data"\n'])
+def test_a_folder_is_found_as_a_shell_would_find_it(folder, monkeypatch, given):
+    (folder / "my data").mkdir()
+    save(folder / "my data")
+    for name in ("HOME", "USERPROFILE", "PLACE"):
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("VAE_HELPERS_DATA", given)
+    assert vh.load_images("mnist").source == "the folder in VAE_HELPERS_DATA"
+
+
+@pytest.mark.parametrize(
+    "given, remedy",
+    [
+        ("{folder}/mnist.npz", r"That is a file\. Give its folder: '{folder}'"),
+        ("file://{folder}", "names no folder: 'file://{folder}'.*without 'file://'"),
+        ("https://example.org/mnist", "a web address is not read"),
+        pytest.param(
+            r"C:\Users\me", "a path of Windows", marks=pytest.mark.skipif(os.name == "nt", reason="a path there")
+        ),
+        ("x" * 5000, "names no folder"),
+        ("no/such", "It is looked for in '.*Write the whole path"),
+        ("$NOT_SET_ANYWHERE/data", "names no folder: '.NOT_SET_ANYWHERE/data'"),
+        ("~/no/such", r"names no folder: '~/no/such', which is '.*no.such'\. Correct it"),
+    ],
+)
+@pytest.mark.parametrize("load, name", [(vh.load_images, "mnist"), (vh.load_colour_images, "cifar10")])
+def test_what_is_no_folder_gets_the_remedy_that_fits(folder, monkeypatch, load, name, given, remedy):
+    save(folder)
+    monkeypatch.setenv("VAE_HELPERS_DATA", given.format(folder=folder))
+    with pytest.raises(ValueError, match=remedy.format(folder=re.escape(str(folder)))):
+        load(name)
+
+
+HELD = {
+    "nothing": ([], "has no mnist.npz; it holds nothing"),
+    "a table": (["train.csv", ".hidden"], "it holds train.csv"),
+    "the originals": (["train-images-idx3-ubyte.gz"], "it holds train-images-idx3-ubyte.gz"),
+    "capitals": (["MNIST.NPZ", "a.csv"], "rename its MNIST.NPZ to mnist.npz"),
+    "many pictures": ([f"{n:05}.png" for n in range(100)], "00000.png, 00001.png, 00002.png, 00003.png and 96 more"),
+    "a long name": (["x" * 200], "it holds …"),
+}
+
+
+@pytest.mark.parametrize("held, words", HELD.values(), ids=HELD)
+@pytest.mark.parametrize("brought", [arrays(), OSError("no network")], ids=["network", "none"])
+def test_a_folder_that_lacks_the_file_is_named_with_what_it_holds(folder, monkeypatch, capsys, held, words, brought):
+    for name in held:
+        (folder / name).touch()
+    if (folder / "mnist.npz").exists():
+        pytest.skip("this file system does not tell capitals apart")
+    keras_brings(monkeypatch, brought)
+    data = vh.load_images("mnist")
+    assert data.name == ("mnist" if isinstance(brought, dict) else "digits")
+    line = capsys.readouterr().out
+    assert line.count("\n") == 1 and len(line) < 700
+    assert f"the folder in VAE_HELPERS_DATA, {folder}, has no mnist.npz" in line and words in line
+
+
+def test_a_folder_in_the_place_of_the_file_is_said(folder, monkeypatch, capsys):
+    (folder / "mnist.npz").mkdir()
+    keras_brings(monkeypatch, arrays())
+    vh.load_images("mnist")
+    assert f"has a {folder / 'mnist.npz'} that is no file" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(ValueError, match=r"VAE_HELPERS_DATA cannot be read: .*Permission denied"):
+        vh.load_images("mnist")
+
+
+# Validation images
+
+
+def test_validation_images_are_the_last_training_images(folder, capsys):
+    save(folder)
+    whole, data = vh.load_images("mnist"), vh.load_images("mnist", validation=6)
+    assert [len(x) for x in (data.x_train, data.x_valid, data.x_test)] == [14, 6, 10]
+    assert data.x_valid.dtype == np.float32 and data.y_valid.dtype == np.int64
+    np.testing.assert_array_equal(np.concatenate([data.x_train, data.x_valid]), whole.x_train)
+    np.testing.assert_array_equal(np.concatenate([data.y_train, data.y_valid]), whole.y_train)
+    np.testing.assert_array_equal(data.x_test, whole.x_test)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("mnist: 20 training and 10 test images, 28×28, from")
+    assert lines[1].startswith("mnist: 14 training, 6 validation and 10 test images, 28×28, from")
+
+
+def test_without_validation_the_arrays_are_empty_and_have_their_shape(folder):
+    save(folder)
+    data = vh.load_images("mnist")
+    assert data.x_valid.shape == (0, 28, 28, 1) and data.y_valid.shape == (0,)
+    assert data.x_valid.dtype == np.float32 and data.y_valid.dtype == np.int64
+
+
+def test_stochastic_pixels_are_the_same_with_validation_and_without(folder):
+    save(folder)
+    whole = vh.load_images("mnist", binarize="stochastic", seed=3)
+    data = vh.load_images("mnist", binarize="stochastic", seed=3, validation=np.int64(7))
+    np.testing.assert_array_equal(np.concatenate([data.x_train, data.x_valid]), whole.x_train)
+    np.testing.assert_array_equal(data.x_test, whole.x_test)
+
+
+def test_all_classes_count_where_one_is_among_the_validation_images_only(folder, capsys):
+    save(folder, y_train=np.repeat([0, 1], [15, 5]), y_test=np.zeros(10, int))
+    vh.load_images("mnist", validation=5)
+    assert "2 of 10 classes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+@pytest.mark.parametrize("wanted, kept", [(5000, 287), (288, 287), (100, 100)])
+@pytest.mark.usefixtures("no_network")
+def test_quick_keeps_a_fifth_at_most_and_says_how_many(capsys, name, wanted, kept):
+    data = vh.load_images(name, validation=wanted)
+    assert len(data.x_valid) == len(data.y_valid) == kept and len(data.x_train) == 1437 - kept
+    assert f"{1437 - kept:,} training, {kept} validation and 360 test images" in capsys.readouterr().out
+
+
+def test_digits_that_stand_in_keep_a_fifth_at_most(folder, monkeypatch):
+    keras_brings(monkeypatch, OSError("no network"))
+    assert len(vh.load_images("mnist", validation=5000).x_valid) == 287
+
+
+def test_digits_asked_for_by_name_keep_what_was_asked_for(folder):
+    assert len(vh.load_images("digits", validation=1000).x_valid) == 1000
+
+
+@pytest.mark.parametrize("validation", [20, 5000])
+def test_validation_that_leaves_nothing_to_train_on_is_refused(folder, validation):
+    save(folder)
+    assert len(vh.load_images("mnist", validation=19).x_train) == 1
+    with pytest.raises(ValueError, match=rf"validation is {validation}, and mnist has 20 .*such as validation=2\."):
+        vh.load_images("mnist", validation=validation)
+
+
+@pytest.mark.parametrize(
+    "validation", [-1, 0.1, 5000.0, True, "5000", None, np.nan, np.bool_(True), [10], np.arange(3)]
+)
+@pytest.mark.parametrize("load", [vh.load_images, vh.load_colour_images])
+def test_validation_is_a_whole_number_or_refused_before_any_work(monkeypatch, load, validation):
+    monkeypatch.setattr(images, "_find", lambda *_: pytest.fail("it looked for data first"))
+    name = "digits" if load is vh.load_images else "patches"
+    with pytest.raises(ValueError, match=r"validation is .*whole number from 0 up.*validation=5000"):
+        load(name, validation=validation)
+
+
+# Files that cannot be used
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
@@ -262,9 +446,9 @@ def test_a_page_of_text_in_place_of_the_file_is_refused(folder):
 
 
 @pytest.mark.parametrize("key", ["x_train", "y_train", "x_test", "y_test"])
-def test_a_missing_key_is_named(folder, key):
-    save(folder, **{key: None})
-    with pytest.raises(ValueError, match=rf"has no {key}"):
+def test_a_missing_key_is_named_and_so_are_those_that_are_there(folder, key):
+    save(folder, **{key: None}, pixels=X)
+    with pytest.raises(ValueError, match=rf"has no {key}; all four of .* are needed, and it has .*pixels"):
         vh.load_images("mnist")
 
 
@@ -282,27 +466,80 @@ class Trap:
 def test_pickled_objects_are_refused_and_never_unpickled(folder, key):
     trap = folder / "sprung"
     save(folder, **{key: np.array([Trap(trap)], dtype=object)})
-    with pytest.raises(ValueError, match=r"mnist\.npz cannot be used"):
+    with pytest.raises(ValueError, match=rf"mnist\.npz cannot be used: {key}\.npy in it holds Python objects"):
         vh.load_images("mnist")
     assert not trap.exists()
     pickle.loads(pickle.dumps(Trap(trap)))
     assert trap.exists()  # the trap does work
 
 
+# Arrays that are taken as they come, that get the line which mends them, and that cannot be mended
+
+
+def test_a_channel_axis_and_columns_of_labels_are_taken(folder):
+    save(folder)
+    plain, raw = vh.load_images("mnist"), arrays()
+    save(folder, x_train=raw["x_train"][..., None], y_train=raw["y_train"][:, None], y_test=raw["y_test"][:, None])
+    data = vh.load_images("mnist")
+    for key in ("x_train", "y_train", "x_test", "y_test"):
+        np.testing.assert_array_equal(getattr(data, key), getattr(plain, key))
+
+
+X, Y = arrays()["x_train"], arrays()["y_train"]
+BINARY = (X > 127).astype("uint8")
+MENDED = {
+    "pixels from 0 to 1": ({"x_train": (X / 255).astype("float32")}, X, r"x_train is float32.*from 0 to 1"),
+    "half precision": ({"x_train": (X > 127).astype("float16")}, 255 * BINARY, "float16"),
+    "black and white": ({"x_train": BINARY}, 255 * BINARY, r"x_train is uint8.*has them from 0 to 1\."),
+    "signed bytes": ({"x_train": BINARY.astype("int8")}, 255 * BINARY, "int8"),
+    "truth values": ({"x_train": BINARY.astype(bool)}, 255 * BINARY, "x_train is bool"),
+    "floats up to 255": ({"x_train": X.astype("float32")}, X, "x_train is float32"),
+    "wide integers": ({"x_train": X.astype("int64")}, X, "x_train is int64"),
+    "the other byte order": ({"x_train": X.astype(">u2")}, X, "x_train is >u2"),
+    "rows of 784": ({"x_train": X.reshape(20, 784)}, X, r"shape \(20, 784\)"),
+    "channels first": ({"x_train": X[:, None]}, X, r"shape \(20, 1, 28, 28\)"),
+    "rows of 784 from 0 to 1": ({"x_train": X.reshape(20, 784) / 255}, X, "float64"),
+    "float labels": ({"y_train": Y.astype("float32")}, X, r"y_train is float32.*whole numbers"),
+    "digits as text": ({"y_train": Y.astype(str)}, X, "y_train is <U3.*not text"),
+    "digits as bytes": ({"y_train": Y.astype("S1")}, X, "y_train is .S1.*not text"),
+    "one-hot labels": ({"y_train": np.eye(10)[Y]}, X, r"y_train is float64 of shape \(20, 10\).*not one-hot"),
+    "four at once": (
+        {"x_train": X / 255, "y_train": np.eye(10)[Y], "x_test": X[:10] / 255, "y_test": np.arange(10.0)},
+        X,
+        "x_train .*y_train .*x_test .*y_test ",
+    ),
+}
+
+
+@pytest.mark.parametrize("changes, x_train, message", MENDED.values(), ids=MENDED)
+def test_the_line_that_the_error_gives_mends_the_file(folder, changes, x_train, message):
+    path = save(folder, **changes)
+    with pytest.raises(ValueError, match=message) as caught:
+        vh.load_images("mnist")
+    assert str(path) in str(caught.value)
+    exec(str(caught.value).split("Write it again: ")[1], {"np": np})
+    data = vh.load_images("mnist")
+    np.testing.assert_array_equal(np.rint(255 * data.x_train[..., 0]), x_train)
+    np.testing.assert_array_equal(data.y_train, Y)
+
+
 WRONG = {
-    "float images": ({"x_train": np.zeros((20, 28, 28), "float32")}, r"x_train is float32.*uint8"),
-    "wide integers": ({"x_test": np.zeros((10, 28, 28), "int64")}, r"x_test is int64.*uint8"),
-    "larger images": ({"x_train": np.zeros((20, 32, 32), "uint8")}, r"x_train .*32, 32.*28, 28"),
-    "flat images": ({"x_test": np.zeros((10, 784), "uint8")}, r"x_test .*784"),
-    "channel axis": ({"x_train": np.zeros((20, 28, 28, 1), "uint8")}, r"x_train .*28, 28, 1"),
-    "label column": ({"y_train": np.zeros((20, 1), "uint8")}, r"y_train .*20, 1"),
-    "float labels": ({"y_test": np.zeros(10)}, r"y_test is float64.*whole numbers"),
+    "larger images": ({"x_train": np.ones((20, 32, 32), "uint8")}, r"x_train .*32, 32.*28, 28"),
+    "colour images": ({"x_train": np.ones((20, 28, 28, 3), "uint8")}, r"x_train .*28, 28, 3.*28, 28, 1"),
+    "one number": ({"x_train": np.uint8(3)}, r"x_train .*shape \(\)"),
+    "pixels around 0": ({"x_test": np.linspace(-1, 1, 7840).reshape(10, 28, 28)}, r"x_test .*from -1 to 1\."),
+    "not a number": ({"x_test": np.full((10, 28, 28), np.nan)}, r"x_test .*from nan to nan"),
+    "complex images": ({"x_test": np.ones((10, 28, 28), "complex64")}, r"x_test is complex64"),
     "labels that are times": ({"y_test": np.zeros(10, "m8[s]")}, r"y_test is timedelta64.*whole numbers"),
-    "fewer labels": ({"y_train": np.zeros(19, "uint8")}, r"20 images and y_train 19 labels"),
-    "fewer images": ({"x_test": np.zeros((9, 28, 28), "uint8")}, r"9 images and y_test 10 labels"),
-    "label ten": ({"y_train": np.arange(1, 21, dtype="uint8") % 11}, r"y_train has labels from 0 to 10"),
-    "negative label": ({"y_test": np.arange(10) - 1}, r"y_test has labels from -1 to 8"),
-    "no images": ({"x_test": np.zeros((0, 28, 28), "uint8"), "y_test": np.zeros(0, "uint8")}, r"x_test holds 0"),
+    "labels as text": ({"y_test": np.array(["bag"] * 10)}, r"y_test .*not text: write the number of each class"),
+    "labels between": ({"y_test": np.arange(10) / 2}, r"y_test .*whole numbers"),
+    "several classes": ({"y_test": np.ones((10, 10), "uint8")}, r"y_test .*one label for each image"),
+    "fewer labels": ({"y_train": np.zeros(19, "uint8")}, r"y_train .*\(19,\).*\(20,\), one label for each image"),
+    "fewer images": ({"x_test": np.full((9, 28, 28), 9, "uint8")}, r"y_test .*\(10,\).*\(9,\)"),
+    "label ten": ({"y_train": np.arange(1, 21, dtype="uint8") % 11}, r"y_train .*labels from 0 to 10"),
+    "negative label": ({"y_test": np.arange(10) - 1}, r"y_test .*labels from -1 to 8"),
+    "no images": ({"x_test": np.zeros((0, 28, 28), "uint8"), "y_test": np.zeros(0, "uint8")}, r"x_test holds no"),
+    "one fault mended, one not": ({"x_train": X / 255, "y_train": Y + 10}, r"x_train .*y_train .*from 10 to 19"),
 }
 
 
@@ -311,11 +548,12 @@ def test_wrong_arrays_are_refused_with_a_remedy(folder, changes, message):
     save(folder, **changes)
     with pytest.raises(ValueError, match=message) as caught:
         vh.load_images("mnist")
-    assert "original" in str(caught.value)
+    assert "np.savez('mnist.npz', x_train=…, y_train=…" in str(caught.value)
+    assert "unset VAE_HELPERS_DATA" in str(caught.value)
 
 
 def test_wrong_arrays_in_one_file_leave_the_other_usable(folder):
-    save(folder, "mnist", x_train=np.zeros((20, 32, 32), "uint8"))
+    save(folder, "mnist", x_train=np.ones((20, 32, 32), "uint8"))
     save(folder, "fashion_mnist")
     with pytest.raises(ValueError):
         vh.load_images("mnist")

@@ -84,6 +84,12 @@ def test_a_factor_needs_two_steps(name):
         vh.draw_shapes(**{name: 1})
 
 
+@pytest.mark.parametrize("count", [True, 2.5, 8.0, "8", None, [8]])
+def test_a_number_of_steps_is_whole(count):
+    with pytest.raises(ValueError, match=r"sizes is .*a whole number"):
+        vh.draw_shapes(sizes=count)
+
+
 def test_codes_that_are_the_factors_are_told_apart(shapes):
     rng = np.random.default_rng(0)
     codes = shapes.factors + 0.01 * rng.normal(size=shapes.factors.shape)

@@ -5,7 +5,7 @@ from vae_helpers.settings import expect, figures_compared, run_settings
 from vae_helpers.oracle import tensorflow_probability
 from vae_helpers.images import load_images
 from vae_helpers.shapes import draw_shapes
-from vae_helpers.patches import load_colour_images
+from vae_helpers.colour_images import load_colour_images
 from vae_helpers.losses import (
     bernoulli_nll,
     continuous_bernoulli_nll,

@@ -1,5 +1,6 @@
 """A small set of shapes, drawn here with known factors: to measure what each latent of a model has learned."""
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,13 +35,13 @@ def draw_shapes(positions=8, sizes=4, angles=8):
         circle, so one number tells the angle: near angles look alike, and the two ends do not. Each is 2 or more.
 
     Returns a Shapes of positions² · sizes · angles images, by default 2048; the angle changes fastest.
-    Raises ValueError for less than 2 steps.
+    Raises ValueError for less than 2 steps, and for what is no whole number.
     Source: the idea of a full grid of known factors is that of dSprites (Matthey et al., 2017).
     """
     steps = {"positions": positions, "sizes": sizes, "angles": angles}
     for name, count in steps.items():
-        if count < 2:
-            raise ValueError(f"{name} is {count}; a factor needs at least 2 steps.")
+        if not isinstance(count, numbers.Integral) or count < 2:
+            raise ValueError(f"{name} is {count!r}; a factor needs at least 2 steps, a whole number.")
     factors = np.indices((positions, positions, sizes, angles)).reshape(4, -1).T
     places = np.linspace(-5, 5, positions)  # pixels from the middle
     lengths = np.linspace(5, 9, sizes)  # pixels from the middle of the wedge to its tip
