@@ -4,32 +4,47 @@
     python notebooks/build.py 01 02      these
     python notebooks/build.py --text 01  only the text has changed: keep the outputs of the code, run nothing
     python notebooks/build.py --text     after a change of [project.urls]: stamps badges and setup cells, runs nothing
+    python notebooks/build.py --minutes  how long each sitting takes, see minutes.py; writes the tables of the two pages
 
     notebooks/*.ipynb            for students: what stands between ### BEGIN SOLUTION and ### END SOLUTION is taken out;
-                                 executed on the full profile, outputs kept
-    notebooks/solutions/*.ipynb  solved: executed on the quick profile, to prove the solutions. Of the outputs only those
-                                 that do not depend on the data are kept; the pictures are those of the other edition.
+                                 executed on the full profile, outputs kept. The cells tagged `guard`, which only test the
+                                 course, run with the others, and are then left out
+    notebooks/solutions/*.ipynb  solved, with the guards: executed on the quick profile, to prove the solutions. Of the
+                                 outputs only those that do not depend on the data are kept; the pictures are those of
+                                 the other edition.
 
 The build stops at the first exception, at a figure that `vh.expect` finds off, at anything printed to stderr, at a check
 that does not say "not yet" to a student's stub, and at a solution that its check does not find right.
 A notebook is replaced only when all of its cells have run. The picture under a cell tagged `picture-NAME` also goes to
 notebooks/pictures/, for the README. Under a cell tagged `live` only the text is kept: GitHub shows no JavaScript.
+
+In the source, `# %% alt="What the picture shows."` is the text alternative of a picture, `# %% [markdown] sitting="A"`
+begins a sitting, and {{time}} and {{minutes}} stand for what minutes.py counts.
 """
 
 import base64
 import hashlib
+import html
 import io
 import os
 import re
+import symtable
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import jupytext
 import nbformat
 import numpy as np
+from matplotlib.colors import to_rgb
 from nbclient import NotebookClient
 from PIL import Image
+from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_argmin_min
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import minutes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,7 +54,7 @@ else:
 NOTEBOOKS = Path(__file__).resolve().parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
 CELL_TIMEOUT_SECONDS = 600
-SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.MULTILINE | re.DOTALL)
+SOLUTION = minutes.SOLUTION
 STUB = r"\1...  # write your code here, in place of the three dots"
 
 
@@ -65,26 +80,77 @@ def is_exercise(cell):
     return cell.cell_type == "code" and "vh.check." in cell.source
 
 
-def convert(source, solved=False):
-    """One edition of a source file, without outputs. Cell ids come from the text, so that rebuilding keeps them."""
+def is_guard(cell):
+    """Whether a code cell only tests the course."""
+    return "guard" in cell.metadata.get("tags", [])
+
+
+def convert(source, solved=False, guards=None):
+    """One edition of a source file, without outputs. Cell ids come from the text, so that rebuilding keeps them.
+
+    guards: whether the cells that only test the course are in it; by default in the solved edition only.
+    """
     name, branch = repository()
     text = source.read_text(encoding="utf-8").replace("{{repository}}", name).replace("{{branch}}", branch)
     notebook = jupytext.reads(text, fmt="py:percent")
+    stamps = minutes.stamps(source)
     seen = set()
-    for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        cell.metadata = {"tags": tags} if tags else {}
+    for cell, stamp in zip(notebook.cells, stamps, strict=True):
+        kept = ("tags", "alt") if cell.cell_type == "code" else ("tags",)
+        cell.metadata = {key: cell.metadata[key] for key in kept if cell.metadata.get(key)}
         if is_exercise(cell):
             _as_exercise(cell, solved)
         digest = hashlib.sha1(cell.source.encode()).hexdigest()
         cell.id = next(digest[:n] for n in range(8, 41) if digest[:n] not in seen)
         seen.add(cell.id)
+        for placeholder, words in stamp.items():  # after the id, which must not change with the minutes
+            cell.source = cell.source.replace(placeholder, words)
+    if not (solved if guards is None else guards):
+        drop_guards(notebook)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def drop_guards(notebook):
+    """Leave out the cells that only test the course, and number the others as if they had run alone."""
+    notebook.cells = [cell for cell in notebook.cells if not is_guard(cell)]
+    ran = [cell for cell in notebook.cells if cell.get("execution_count")]
+    for count, cell in enumerate(ran, start=1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = count
+
+
+def names_of_guards(notebook):
+    """The names that a guard binds and that another cell reads: without the guard, it would read something else.
+
+    A module that both import is no harm, and neither is a name that the other cell binds itself.
+    """
+    bound, imported, read = set(), set(), set()
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        table = symtable.symtable(cell.source, "a cell", "exec")
+        own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+        if is_guard(cell):
+            bound |= own - imported
+        else:
+            imported |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
+            read |= _names_read(table) - own
+    return sorted(bound & read)
+
+
+def _names_read(table):
+    """Names of the module that a symbol table and those inside it read."""
+    here = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
+    }
+    return here.union(*(_names_read(child) for child in table.get_children()))
 
 
 def _as_exercise(cell, solved):
@@ -98,21 +164,44 @@ def _as_exercise(cell, solved):
         cell.source = SOLUTION.sub(STUB, cell.source)
 
 
-def execute(notebook, profile):
-    """Run all cells in place, in the folder of the notebooks."""
+# A guard of the students' edition: what comes after it must be as if it had not run, because students do not have it.
+ASIDE = """with __import__("vae_helpers.settings", fromlist=["aside"]).aside():
+    exec(compile({!r}, "guard", "exec"))"""
+
+
+def execute(notebook, profile, aside=False):
+    """Run all cells in place, in the folder of the notebooks; returns the seconds that each took, 0 for text.
+
+    aside: the guards leave neither random numbers nor counted figures behind.
+    """
     os.environ["VAE_HELPERS_PROFILE"] = profile
+    guards = {cell.id: cell.source for cell in notebook.cells if aside and is_guard(cell)}
+    for cell in notebook.cells:
+        if cell.id in guards:
+            cell.source = ASIDE.format(cell.source)
     NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT_SECONDS,
         kernel_name="python3",
         resources={"metadata": {"path": str(NOTEBOOKS)}},
-        record_timing=False,
     ).execute()
     notebook.metadata["language_info"] = {"name": "python"}
+    seconds = []
     for cell in notebook.cells:
+        cell.source = guards.get(cell.id, cell.source)
+        seconds.append(_seconds(cell.metadata.pop("execution", None)))
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise RuntimeError(f"a cell printed to stderr:\n{cell.source}\n\n{output.text}")
+    return seconds
+
+
+def _seconds(timing):
+    """From the two times that nbclient has noted, such as 2026-01-31T10:00:00.123456Z."""
+    if not timing:
+        return 0.0
+    start, end = (timing[key].replace("Z", "+00:00") for key in ("iopub.execute_input", "shell.execute_reply"))
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
 
 
 def require(notebook, verdict):
@@ -138,6 +227,17 @@ def keep_text_of_live_cells(notebook):
                     output.data = {kind: data for kind, data in output.data.items() if kind == "text/plain"}
 
 
+def describe_pictures(notebook):
+    """Put a cell's text alternative beside its pictures, too: pages that are made from a notebook read it there."""
+    for cell in (cell for cell in notebook.cells if "alt" in cell.metadata):
+        for output in (output for output in cell.outputs if "data" in output):
+            if "image/png" in output.data:
+                output.metadata["image/png"] = {"alt": cell.metadata["alt"]}
+            if "<img" in (page := output.data.get("text/html", "")):
+                words = html.escape(cell.metadata["alt"]).replace("\\", r"\\")
+                output.data["text/html"] = re.sub(r'alt="[^"]*"', f'alt="{words}"', page)
+
+
 def lighten_pictures(notebook):
     """Store each PNG with 256 colours: half the size or less, and git keeps every version of every picture."""
     for cell in notebook.cells:
@@ -146,20 +246,40 @@ def lighten_pictures(notebook):
                 data["image/png"] = base64.b64encode(lighter(base64.b64decode(data["image/png"]))).decode()
 
 
+def class_colours():
+    """The colours of the classes, (10, 3), 0 to 255."""
+    from vae_helpers.plots import CLASS_COLORS  # here, because it starts TensorFlow, which the minutes do not need
+
+    return np.rint([255 * np.array(to_rgb(colour)) for colour in CLASS_COLORS]).astype(int)
+
+
 def lighter(png):
-    """The same picture with a palette of 256 colours, among them its most frequent vivid ones, unchanged."""
+    """The same picture with a palette of 256 colours.
+
+    Unchanged among them: the colours of the classes, pure and as a half transparent dot and its edge show them, and
+    the most frequent vivid ones. A class has its colour in a few dots: averages would lose it, or join two classes.
+    """
     full = Image.open(io.BytesIO(png))
     if full.mode == "P":
         return png
-    full = full.convert("RGB")
-    colours, counts = np.unique(np.asarray(full).reshape(-1, 3), axis=0, return_counts=True)
-    vivid = np.ptp(colours.astype(int), axis=1) > 40  # a class has its colour in a few dots: averages would lose it
-    kept = colours[vivid][np.argsort(-counts[vivid])][:64]
-    averages = full.quantize(256 - len(kept), kmeans=1).getpalette()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*kept.ravel().tolist(), *averages])
+    pixels = np.asarray(full.convert("RGB")).astype(int)
+    colours, places, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True)
+    if len(colours) > 256:
+        wanted = np.concatenate([255 + share * (class_colours() - 255) for share in (1, 0.75, 0.5, 0.25)])
+        places_of_wanted, distances = pairwise_distances_argmin_min(wanted, colours)
+        vivid = np.flatnonzero(np.ptp(colours, axis=1) > 40)
+        frequent = vivid[np.argsort(-counts[vivid])][:64]
+        kept = np.unique([*places_of_wanted[distances < 2], *frequent])
+        means = KMeans(256 - len(kept), init="random", n_init=1, max_iter=20, random_state=0)
+        means.fit(colours, sample_weight=np.sqrt(counts))
+        palette = np.concatenate([colours[kept], np.rint(means.cluster_centers_)]).astype(int)
+        nearest = np.concatenate([pairwise_distances_argmin(part, palette) for part in np.array_split(colours, 20)])
+    else:
+        palette, nearest = colours, np.arange(len(colours))
+    light = Image.fromarray(nearest[places].reshape(pixels.shape[:2]).astype("uint8"), "P")
+    light.putpalette(palette.astype("uint8").ravel().tolist())
     small = io.BytesIO()
-    full.quantize(palette=palette, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    light.save(small, "png", optimize=True)
     return small.getvalue()
 
 
@@ -205,11 +325,21 @@ def build(source, solved, text_only, profile):
     if text_only:
         keep_outputs(notebook, nbformat.read(target, as_version=4))
     else:
-        execute(notebook, "quick" if solved else profile)
-        require(notebook, "right" if solved else "not yet")
+        ran = convert(source, solved, guards=True)
+        if names := names_of_guards(ran):
+            raise SystemExit(f"{source.name}: a guard binds {', '.join(names)}, which a cell that students have reads.")
+        seconds = execute(ran, "quick" if solved else profile, aside=not solved)
+        require(ran, "right" if solved else "not yet")
+        if not solved and profile == "full":
+            minutes.record(source, seconds)
+            notebook = convert(source)  # with the new minutes
+        if not solved:
+            drop_guards(ran)
+        keep_outputs(notebook, ran)
         if solved:
             keep_what_is_compared(notebook)
         keep_text_of_live_cells(notebook)
+    describe_pictures(notebook)
     lighten_pictures(notebook)
     write(notebook, target)
     export_pictures(notebook)
@@ -218,18 +348,24 @@ def build(source, solved, text_only, profile):
 
 
 def main(arguments):
-    """Build the lessons whose file names start with one of the arguments, or all."""
+    """Build the lessons whose file names start with one of the arguments, or all; or count their minutes."""
     text_only = "--text" in arguments
-    wanted = tuple(argument for argument in arguments if argument != "--text")
+    wanted = tuple(argument for argument in arguments if not argument.startswith("--"))
     sources = [s for s in SOURCES if not wanted or s.name.startswith(wanted)]
+    if unknown := set(arguments) - {*wanted, "--text", "--minutes"}:
+        raise SystemExit(f"{', '.join(unknown)}: there are --text and --minutes.")
     if not sources:
         known = ", ".join(s.stem for s in SOURCES)
         raise SystemExit(f"no lesson starts with {' or '.join(wanted)}; there are {known}.")
-    os.environ["VAE_HELPERS_STRICT"] = "1"
-    profile = os.environ.get("VAE_HELPERS_PROFILE", "full")
-    for solved in (False, True):
-        for source in sources:
-            build(source, solved, text_only, profile)
+    if "--minutes" in arguments:
+        print(*map(minutes.report, sources), sep="\n")
+    else:
+        os.environ["VAE_HELPERS_STRICT"] = "1"
+        profile = os.environ.get("VAE_HELPERS_PROFILE", "full")
+        for solved in (False, True):
+            for source in sources:
+                build(source, solved, text_only, profile)
+    minutes.write_tables(NOTEBOOKS, SOURCES)
 
 
 if __name__ == "__main__":

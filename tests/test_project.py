@@ -7,7 +7,9 @@ import re
 import shutil
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -15,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from PIL import Image
+from sklearn.metrics import pairwise_distances_argmin_min
 
 import vae_helpers as vh
 
@@ -262,6 +265,8 @@ def test_one_command_stamps_another_repository_into_both_editions_and_runs_nothi
     (notebooks / "source").mkdir(parents=True)
     (notebooks / "solutions").mkdir()
     shutil.copy(source, notebooks / "source")
+    shutil.copy(ROOT / "README.md", tmp_path)
+    shutil.copy(ROOT / "notebooks" / "TEACHING.md", notebooks)
     for solved in (False, True):
         shutil.copy(build.target_of(source, solved), notebooks / ("solutions" if solved else ""))
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
@@ -321,6 +326,60 @@ def test_the_pictures_of_a_built_notebook_are_light(source):
     assert pictures
     for picture in pictures:
         assert Image.open(io.BytesIO(base64.b64decode(picture))).mode == "P"
+
+
+@pytest.fixture(scope="module")
+def map_of_ten_classes():
+    """The PNG of a map with ten classes, 3,000 half transparent dots, beside a picture of many other colours."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 3000)
+    codes = 2.5 * rng.normal(size=(10, 2))[labels] + rng.normal(size=(3000, 2))
+    file = io.BytesIO()
+    with plt.style.context("vae_helpers.course"):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5))
+        vh.plot_latent_scatter(codes, labels, list("0123456789"), ax=left)
+        right.imshow(rng.random((40, 40)), cmap="viridis")
+        figure.savefig(file, format="png", bbox_inches="tight")
+    plt.close(figure)
+    return file.getvalue()
+
+
+def pixels(png):
+    """(number of pixels, 3), 0 to 255."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3).astype(int)
+
+
+def test_the_colours_of_classes_are_exact_in_a_stored_picture(map_of_ten_classes):
+    light = build.lighter(map_of_ten_classes)
+    assert Image.open(io.BytesIO(light)).mode == "P" and len(light) < 0.5 * len(map_of_ten_classes)
+    full, stored = pixels(map_of_ten_classes), pixels(light)
+    for colour in build.class_colours():
+        there = (full == colour).all(axis=1)
+        assert there.sum() > 15  # in the legend at least
+        assert (stored[there] == colour).all()
+
+
+def test_a_dot_keeps_its_class_in_a_stored_picture(map_of_ten_classes):
+    # Of a dot of one class, alone on white, every pixel lies between white and the colour of the class.
+    ramps = 255 + np.linspace(0.45, 1, 23)[:, None, None] * (build.class_colours() - 255)  # (steps, classes, 3)
+    full, stored = pixels(map_of_ten_classes), pixels(build.lighter(map_of_ten_classes))
+
+    def distances(colours):
+        """To the nearest colour of each class, (pixels, classes)."""
+        return np.stack([pairwise_distances_argmin_min(colours, ramps[:, i])[1] for i in range(10)], axis=1)
+
+    of_one_class = distances(full)
+    sure = (np.sort(of_one_class, axis=1)[:, 0] < 2) & (np.sort(of_one_class, axis=1)[:, 1] > 12)
+    before, after = of_one_class[sure].argmin(axis=1), distances(stored[sure]).argmin(axis=1)
+    assert np.bincount(before, minlength=10).min() > 30
+    assert np.mean(before == after) > 0.999
+
+
+def test_a_picture_of_few_colours_is_stored_unchanged():
+    picture = np.repeat(np.arange(256, dtype="uint8").reshape(16, 16, 1), 3, axis=2)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "png")
+    assert (pixels(build.lighter(file.getvalue())) == picture.reshape(-1, 3)).all()
 
 
 def test_of_what_is_alive_only_the_text_is_stored():
