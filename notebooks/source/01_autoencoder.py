@@ -26,8 +26,7 @@
 #
 # **How to use a lesson.** Where it says *Predict*, decide before you run the cell.
 # In an *exercise*, write your own lines in place of the three dots `...`, and run the cell.
-# Its last line checks your function: it says what is right, or which mistake it sees.
-# An exercise that you leave out does no harm: the later cells use the function of the course's package.
+# Its last line checks your function. An exercise that you leave out does no harm: the later cells do not need it.
 # Solutions are in the folder `notebooks/solutions`.
 
 # %%
@@ -113,8 +112,7 @@ vh.expect("share of images with dark corners", np.mean(all_dark), at_least=0.955
 #
 # $$\text{error} = \frac1N\sum_{n=1}^{N}\ \sum_{i=1}^{784}\left(x_{n,i}-\hat x_{n,i}\right)^2$$
 #
-# Here $N$ is the number of images, and $x_{n,i}$ is pixel $i$ of image $n$.
-# $\hat x_{n,i}$ (read "x hat") is the same pixel after compression.
+# Here $N$ is the number of images, $x_{n,i}$ is pixel $i$ of image $n$, and $\hat x_{n,i}$ (read "x hat") is the same pixel after compression.
 #
 # The simplest compression keeps nothing: it answers with the *same* picture for every image. Which picture is best?
 # Look at one pixel, and call the answer $b$.
@@ -180,7 +178,7 @@ vh.expect("mean image, error", errors["mean image"][0], at_least=67.8, at_most=6
 #
 # PCA uses only additions, and multiplications by fixed numbers; such a computation is called *linear*.
 # Among all linear encoders and decoders with this number of latents, PCA has the smallest squared error on the training images
-# (Eckart and Young proved this in 1936). We take it from scikit-learn, the library `sklearn`.
+# (Eckart and Young, 1936). We take it from the library scikit-learn, `sklearn`.
 
 # %%
 from sklearn.decomposition import PCA
@@ -232,10 +230,10 @@ pictures = np.stack([examples[0], mean_image, *shown.reshape(2, *data.image_shap
 vh.plot_images(pictures, titles=["image", "mean", "direction 1", "direction 2", "sum"]);
 
 # %% [markdown]
-# **What you see.** From left to right: the image, the mean image, what each direction adds to it, and the sum.
-# The two pictures in the middle are already multiplied by the two numbers of this image.
-# Grey means "add nothing", white "make brighter", black "make darker".
-# Every reconstruction with two latents is a mixture of the same three pictures. Only the two numbers differ.
+# **What you see.** The mean image, what each direction adds to it, and the sum.
+# The two pictures of the directions are already multiplied by the two numbers of this image:
+# grey means "add nothing", white "make brighter", black "make darker".
+# Every reconstruction with two latents is made of the same three pictures. Only the two numbers differ.
 #
 # ## Now with bends: an autoencoder
 #
@@ -253,14 +251,14 @@ encoder = keras.Sequential([
     layers.Dense(128, activation="relu"),   # 128
     layers.Dense(64, activation="relu"),    # 64
     layers.Dense(2),                        # 2: the code
-])  # fmt: skip
+])
 decoder = keras.Sequential([
     keras.Input((2,)),                      # 2: the code
     layers.Dense(64, activation="relu"),    # 64
     layers.Dense(128, activation="relu"),   # 128
     layers.Dense(784),                      # 784
     layers.Reshape(data.image_shape),       # 28, 28, 1
-])  # fmt: skip
+])
 print(f"{encoder.count_params():,} + {decoder.count_params():,} parameters")
 
 # %% [markdown]
@@ -321,7 +319,7 @@ vh.expect("parameters of both networks", encoder.count_params() + decoder.count_
 # One step looks at one **batch** of 128 images. One **epoch** is one pass over all training images.
 # **Adam** is a common rule for how much each parameter changes in a step; `learning_rate` sets the general size of these changes.
 # A training begins at random parameters, so two trainings give two results. Therefore we train each network with three *seeds*.
-# (We chose the learning rate and the widths of the layers by the error on the validation images.)
+# (We chose the learning rate and the widths of the layers by the error on the validation images, and by the seconds.)
 
 # %%
 def train(latent_dim, seed, activation="relu"):
@@ -335,7 +333,8 @@ def train(latent_dim, seed, activation="relu"):
     model.fit(data.x_train, epochs=settings.epochs, batch_size=128, verbose=0)
     seen, new = (model.evaluate(x, verbose=0, return_dict=True)["loss"] for x in (data.x_train[:5000], data.x_valid))
     seconds = time.perf_counter() - start
-    print(f"{latent_dim:2d} latents, {activation}, seed {seed}: error {seen:.1f} on training images, {new:.1f} on validation images ({seconds:.0f} s)")
+    errors = f"{seen:.1f} on training images, {new:.1f} on validation images"
+    print(f"{latent_dim:2d} latents, {activation}, seed {seed}: error {errors} ({seconds:.0f} s)")
     return model
 
 
@@ -402,14 +401,13 @@ rows = {
 vh.plot_images(list(rows.values()), list(rows), titles=names);
 
 # %% [markdown]
-# **What you see.** With 2 latents, PCA shows a shirt-like blur for most clothes and a shoe-like blur for all shoes; the trousers have sleeves, and the bag looks like a shoe.
-# The autoencoder with 2 latents gives each of them its outline: even the sandal and the bag can be named.
+# **What you see.** With 2 latents, PCA shows a blur like a shirt for clothes and a blur like a shoe for shoes; the trousers look like a shirt.
+# The autoencoder with 2 latents gives most of them their outline: even the sandal can be named.
 # PCA with 10 latents comes near in most columns, but the coat and the sandal are smears.
-# The autoencoder with 10 latents adds a little, for example the shape of the boot.
 #
-# All of them lose the patterns, for example the squares of the shirt. Many images have almost the same code, and each has its own pattern.
-# The decoder must answer one code with one picture. You know from the mean image which answer has the least squared error:
-# the mean of these images. In it, the patterns are averaged away. This is where the blur comes from.
+# All of them lose the patterns, for example the writing on the pullover.
+# Many images have almost the same code, each with its own pattern, and the decoder must answer one code with one picture.
+# You know from the mean image which answer has the least squared error: the mean of these images. This is where the blur comes from.
 #
 # ## The map of codes
 #
@@ -476,8 +474,8 @@ for map_codes, which in zip(maps, ("first", "second", "third")):
 # %% [markdown]
 # **What you see.** "Between codes" is the distance of the two codes, "between images" the squared difference of the two images; both are medians.
 #
-# - *Near codes, similar images?* The image with the nearest code differs by 36, any other image by 131. In 63 of 100 cases it is of the same class; by chance it would be 10 of 100.
-#   (It is not *the* most similar image: that one differs by only 15.)
+# - *Near codes, similar images?* The image with the nearest code differs by 36, any other image by 131.
+#   In 63 of 100 cases it is of the same class; by chance it would be in 10. (The most similar image differs by only 15.)
 # - *Similar images, near codes?* The code of the most similar image is 0.69 away, that of any other image 11.6.
 #
 # So both answers are: mostly. The training does not promise it; we measured it.
@@ -498,10 +496,10 @@ ax.legend();
 # %% [markdown]
 # **What you see.** Each dot is the mean of 1,000 pairs. Codes that are farther apart belong to more different images, on average.
 # But twice as far is not twice as different: from distance 10 to 20, the difference grows by less than half.
-# The three curves lie close together, because the three trainings began in the same way. Nothing keeps them there: you could multiply one map by 10.
+# The three curves lie close together here. The loss does not ask for that: you could multiply one map by 10, and no picture would change.
 #
 # So this is the rule for reading a map. **Near codes: similar images, mostly. Far codes: different images, on average.**
-# A distance alone, without such a measurement, says nothing, and distances of two maps cannot be compared.
+# A distance has no unit. So it says nothing without such a measurement, and distances of two maps cannot be compared.
 #
 # **Question.** On your map, Sneaker and Trouser are 20 apart. On the map of a friend, who trained with another seed, they are 40 apart.
 # Your friend says: (a) "my network separates them better"; (b) "Coat and Pullover lie in one place, so the network finds them similar";
@@ -531,12 +529,17 @@ far_point = trouser + 7 * (trouser - codes.mean(axis=0))  # eight times as far f
 outward = autoencoder.decode(vh.straight_line(trouser, far_point, 10))
 vh.plot_images([path, outward], ["trouser to sandal", "trouser, then far out"], titles=range(1, 11));
 
+# %% tags=["guard"]
+white = (outward[-1] > 0.98).sum() / (outward[-1] > 0.1).sum()  # of the pixels that show cloth
+vh.expect("white share of the trousers far out", white, at_least=0.7)
+middle_brightness = path[4:7].mean() / path[0].mean()
+vh.expect("brightness half-way, against the trousers", middle_brightness, at_most=0.8)
+
 # %% [markdown]
-# **What you see.** First row: the trousers become darker, then faint parts of both appear, and the last picture is a blurred shoe. The answer: (b) comes closest, but look carefully.
-# The blend does not change evenly along the path, and the pictures in the middle are no clothes at all.
-# Second row: nearly all pixels of the trousers become pure white.
-# Between its bends, a chain of Dense layers and ReLUs is linear. Far out, beyond the last bend, the logits grow in proportion to the distance, so the sigmoid goes to 0 or 1.
-# No training image was ever so far out.
+# **What you see.** First row: the trousers become darker, then faint parts of both appear, and the last picture is a blurred shoe.
+# The answer: (b) comes closest. But the blend does not change evenly, and the pictures in the middle are no clothes.
+# Second row: nearly all pixels of the trousers become white.
+# Between its bends, a chain of Dense layers and ReLUs is linear. Beyond the last bend, the logits only grow with the distance, so the sigmoid goes to 0 or 1.
 #
 # Now the whole plane at once. We put a grid of points on the map, and decode each one.
 
@@ -552,7 +555,7 @@ axes[1].set_title("what the decoder draws there");
 
 # %% [markdown]
 # **What you see.** Both pictures show the same part of the plane. In the gap between clothes and shoes, the tiles are dark or mixed.
-# In other places without dots, for example in the corner at the lower left, the tiles still look like clothes: there the decoder continues the nearest kind.
+# In the lower left corner there are no dots either, and yet the tiles look like clothes: the decoder continues the nearest kind.
 # So a place without dots *can* give a bad picture, but need not.
 #
 # ## Can we draw new images?
@@ -585,17 +588,18 @@ def draw_fitted(codes, n, rng):
 vh.check.draw_fitted(draw_fitted)
 
 # %% [markdown]
-# **Target:** the orange points in the middle of the figure after the next one come from these two lines.
+# **Target:** the orange points in the panel "fitted" of the figure below come from the same computation.
 #
 # ### How is a mixture fitted?
 #
 # 1. **Begin** with 20 hills at the codes of 20 images, chosen at random.
 # 2. **Share out:** each code is divided among the hills; a hill gets a larger share of it where it is higher than the other hills.
-# 3. **Move:** each hill takes the mean and the covariance of the codes it got, each counted by its share. Repeat 2 and 3 until hardly anything changes.
+# 3. **Move:** each hill takes the mean and the covariance of the codes it got, each counted by its share.
+#    Repeat 2 and 3 until hardly anything changes.
 #
 # (This is called *expectation maximization*. The probability of a hill is its share of all codes.)
 
-# %% alt="Three times the same grey codes with 20 orange ellipses. After round 1 the ellipses are large, and some reach over empty places. After round 5 they are smaller. After about 30 rounds each lies where the codes are dense."
+# %%
 import warnings
 
 from sklearn.mixture import GaussianMixture
@@ -608,6 +612,8 @@ def fit_mixture(codes, hills, rounds=100):
 
 
 codes_train = np.asarray(autoencoder.encode(data.x_train[:10_000]), "float64")
+
+# %% alt="Three times the same grey codes with 20 orange ellipses. After round 1 the ellipses are large, and some reach over empty places. After round 5 they are smaller. After about 30 rounds each lies where the codes are dense."
 angle = np.linspace(0, 2 * np.pi, 60)
 circle = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # two standard deviations
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharex=True, sharey=True)
@@ -621,7 +627,8 @@ axes[0].set_ylabel("$z_2$");
 
 # %% [markdown]
 # **What you see.** Grey: codes of training images. Each orange ellipse is one hill; it reaches two standard deviations from its middle.
-# After round 1 the ellipses are large, and some reach across empty places. At the end, each of them lies where codes are: small where the codes are dense, large where they are rare.
+# After round 1 the ellipses are large, and some reach across empty places.
+# At the end, each of them lies where codes are: small where the codes are dense, large where they are rare.
 #
 # **Predict.** The naive draws have mean 0 and standard deviation 1. Compare this with the axes of the map.
 # Which fault will the naive images have? Which fault will remain in the fitted ones?
@@ -644,16 +651,18 @@ axes[0].set_ylabel("$z_2$");
 vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws));
 
 # %% [markdown]
-# **What you see.** Grey: codes of training images. Orange: draws. The pictures are the first ten draws of each recipe.
+# **What you see.** Grey: codes of training images. Orange: draws. The pictures are the first ten draws of each recipe. The answers:
 #
-# - *Naive.* The draws lie in one small place around 0, where hardly any codes are. So all ten images are dark fragments. This does not mean that the decoder is bad: we used only one small place of the map.
-# - *Fitted.* The draws cover the right area. But the codes do not form one hill: some draws fall into the empty middle or outside. Two of the ten images are faint fragments, and one is a white block.
+# - *Naive.* The draws lie in one small place around 0, where codes are rare. So all ten images are dark fragments.
+#   This does not mean that the decoder is bad: we used only one small place of the map.
+# - *Fitted.* The draws cover the right area. But the codes do not form one hill: some draws fall into the empty middle or outside.
+#   Two of the ten images are faint fragments, and one is a white block.
 # - *Mixture.* The draws follow the codes, and all ten images can be named.
 #
 # ### Which recipe fits best?
 #
-# It is not enough to count the draws that lie far from all codes: by this count, a recipe that always returns the code of one real shoe would be perfect.
-# There must be draws *wherever* codes are.
+# It is not enough to count the draws that lie far from all codes.
+# By this count, a recipe that always returns the code of one real shoe would be perfect. There must be draws *wherever* codes are.
 #
 # The **density** of a distribution at a place is the height of its hills there. Where it is high, many draws fall.
 # So we take codes of images that the recipe has not seen, and ask how high its density is there.
@@ -693,7 +702,7 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 
 # %% [markdown]
 # **What you see.** Higher is better. In each of the three maps the mixture is best, and the naive recipe is by far the worst.
-# A gain of 0.47 to 0.75 from fitted to mixture means that its density at the test codes is $e^{0.47}=1.6$ to $e^{0.75}=2.1$ times as high, in the (geometric) mean.
+# The gain from fitted to mixture is 0.47 to 0.75. So at a typical test code the density of the mixture is $e^{0.47}=1.6$ to $e^{0.75}=2.1$ times as high.
 #
 # (Compare these numbers only within one line: they change with the scale of the map, which is arbitrary.
 # And they say where the draws lie, not how good the pictures are. Lesson 02 measures that.)
@@ -716,10 +725,14 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 # 4. Between and outside the codes the decoder was never trained. Its pictures there can be blends, fragments, or clothes that are too white.
 # 5. To draw new images you need a distribution of codes. A plain autoencoder does not come with one; a mixture can be fitted to its codes.
 #
-# **Where the ideas come from.** PCA as the best linear compression: C. Eckart and G. Young, *The approximation of one matrix by another of lower rank*, Psychometrika 1 (1936).
-# Linear autoencoders, which find the same plane: P. Baldi and K. Hornik, *Neural networks and principal component analysis: learning from examples without local minima*, Neural Networks 2 (1989).
-# Deep autoencoders: G. Hinton and R. Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 313 (2006), which compares with PCA in its figures 2 and 3.
-# Fitting mixtures: A. Dempster, N. Laird and D. Rubin, *Maximum likelihood from incomplete data via the EM algorithm*, Journal of the Royal Statistical Society B 39 (1977).
+# **Where the ideas come from.** PCA as the best linear compression:
+# C. Eckart and G. Young, *The approximation of one matrix by another of lower rank*, Psychometrika 1 (1936).
+# Linear autoencoders have no other minimum:
+# P. Baldi and K. Hornik, *Neural networks and principal component analysis: learning from examples without local minima*, Neural Networks 2 (1989).
+# Deep autoencoders: G. Hinton and R. Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 313 (2006),
+# which compares with PCA in its figures 2 and 3.
+# Fitting mixtures: A. Dempster, N. Laird and D. Rubin, *Maximum likelihood from incomplete data via the EM algorithm*,
+# Journal of the Royal Statistical Society B 39 (1977).
 # A density fitted to the codes of an autoencoder: P. Ghosh and others, *From variational to deterministic autoencoders*, ICLR 2020.
 # The data: H. Xiao, K. Rasul and R. Vollgraf, *Fashion-MNIST* (2017).
 #
@@ -742,7 +755,8 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 #   It cannot just copy, because the input is wrong.
 #
 # Neither of them comes with a rule for drawing codes, either.
-# (Sparse: A. Makhzani and B. Frey, *k-Sparse autoencoders*, ICLR 2014. Denoising: P. Vincent and others, *Extracting and composing robust features with denoising autoencoders*, ICML 2008.)
+# (Sparse: A. Makhzani and B. Frey, *k-Sparse autoencoders*, ICLR 2014.
+# Denoising: P. Vincent and others, *Extracting and composing robust features with denoising autoencoders*, ICML 2008.)
 #
 # ### Exercise 1.3 · A walk · 4 min
 #
