@@ -59,9 +59,8 @@ settings = vh.run_settings(seed=1, epochs=5, seeds=3, grid=14, samples=300)
 data = vh.load_images("fashion_mnist", validation=5000)
 
 # %% [markdown]
-# The first line says how the lesson runs: the *full profile* is the lesson as it is meant; there is a *quick* one for tests.
-# The second line says which images you have.
-# If it says NOT fashion_mnist, there was no network: small digits are used instead, and the text about clothes does not fit.
+# *Full profile* means: the lesson as it is meant. (A *quick* one is for tests.)
+# If the second line says NOT fashion_mnist, there was no network: small digits are used instead, and the text about clothes does not fit.
 #
 # There are three sets of images.
 # The networks learn from the *training* images, `x_train`. We make our own choices by the *validation* images, `x_valid`.
@@ -104,7 +103,7 @@ vh.expect("share of images with dark corners", np.mean(all_dark), at_least=0.955
 # And it would still not be a shoe: 768 pixels are left.
 #
 # So almost no list of 784 numbers is a picture of clothes.
-# We can hope that far fewer than 784 numbers say *which* picture it is. How few?
+# Perhaps far fewer than 784 numbers say *which* picture it is. How few?
 #
 # ### A measure of error
 #
@@ -117,13 +116,12 @@ vh.expect("share of images with dark corners", np.mean(all_dark), at_least=0.955
 # The simplest compression keeps nothing: it answers with the *same* picture for every image. Which picture is best?
 # Look at one pixel, and call the answer $b$.
 # The derivative of $\frac1N\sum_n (x_n-b)^2$ with respect to $b$ is $2\,(b-\text{mean of the } x_n)$. It is zero where $b$ is the mean.
-# So the best answer is the **mean image**. We compare all other errors with its error. (Remember this result for the blurred pictures below.)
+# So the best answer is the **mean image**. We compare all other errors with its error. It will also explain the blur.
 #
 # ### Exercise 1.1 · The error of each image · 4 min
 #
-# Write the inner part of the formula: the error of each image, the sum over its pixels.
-# Leave the mean over the images for later, so that you get one number for each image.
-# The array `x` has four axes. Axis 0 counts the images; axes 1, 2 and 3 are height, width and *channel*.
+# Write the inner part of the formula, the sum over the pixels: one number for each image.
+# Axis 0 of the array `x` counts the images; axes 1, 2 and 3 are height, width and *channel*.
 # (A grey pixel has one channel. A coloured pixel has three: red, green and blue.)
 
 # %%
@@ -141,8 +139,7 @@ vh.check.squared_error(squared_error)
 # *you take the mean over the pixels; the error of an image is the sum over its pixels.*
 #
 # **Target:** the next cell prints the errors of the first five test images, if the mean image is the answer to all of them.
-# `squared_error(data.x_test[:5], mean_image[None])` gives the same.
-# (`[None]` adds an axis of length 1; numpy then uses this one image for all five.)
+# `squared_error(data.x_test[:5], mean_image[None])` gives the same. (`[None]` makes one image a batch of one.)
 # From here on the lesson uses `vh.squared_error`, which is the same function.
 
 # %%
@@ -291,8 +288,8 @@ autoencoder.compile()
 print(f"loss of the class:                 {autoencoder.evaluate(x, verbose=0, return_dict=True)['loss']:.3f}")
 
 # %% [markdown]
-# We will build networks like these many times. So the package has a function for each, named after the *multilayer perceptron* (MLP), an old name
-# for a chain of Dense layers. With the same parameters it gives the same numbers. (`variational=False` means: one code. Lesson 02 has two lists.)
+# The package has a function for each of the two networks. *MLP*, multilayer perceptron, is an old name for a chain of Dense layers.
+# With the same parameters they give the same numbers. (`variational=False` means: one code. Lesson 02 has two lists.)
 
 # %%
 encoder_of_package = vh.mlp_encoder(data.image_shape, 2, hidden=(128, 64), variational=False)
@@ -340,7 +337,7 @@ def train(latent_dim, seed, activation="relu"):
 
 # %% [markdown]
 # **Predict.** We train autoencoders with 2 and with 10 latents.
-# We also train one with 2 latents *without bends*: the same layers and the same number of parameters, but the ReLUs are taken out.
+# We also train one with 2 latents *without bends*: the same layers, but without ReLUs.
 # Order these four by their error: PCA with 2 latents, PCA with 10, the autoencoder with 2, the autoencoder with 2 without bends.
 #
 # Each of the seven trainings takes about ten seconds, and prints one line.
@@ -387,8 +384,8 @@ vh.expect("autoencoders, spread of the error over the seeds", spread, at_most=1.
 # At the same number of latents, the autoencoder has less error than PCA: 40 % less with 2 latents, 37 % less with 10.
 # The marks of the three seeds lie so close together that one more training would not change this.
 #
-# Without bends, the autoencoder is hardly better than PCA (34.8 against 35.8, one training), with the same number of parameters as before.
-# So it was the bends that helped.
+# Without bends, the autoencoder is hardly better than PCA (34.8 against 35.8, one training).
+# So the bends helped, and not the many parameters.
 
 # %% alt="Five rows of ten images: the originals, and the reconstructions of PCA with 2 latents, the autoencoder with 2, PCA with 10, the autoencoder with 10."
 rows = {
@@ -398,7 +395,7 @@ rows = {
     "PCA, 10": pca_images(pca_10)[one_of_each],
     "autoencoder, 10": trained[10][0].reconstruct(examples),
 }
-vh.plot_images(list(rows.values()), list(rows), titles=names);
+vh.plot_images(list(rows.values()), list(rows), titles=names).tick_params(axis="x", labelsize=10);
 
 # %% [markdown]
 # **What you see.** With 2 latents, PCA shows a blur like a shirt for clothes and a blur like a shoe for shoes; the trousers look like a shirt.
@@ -436,7 +433,7 @@ axes[0].legend_.remove()
 # - **The axes are arbitrary.** Do not read "$z_1$ is the length of the sleeve" into a map. In the next training, the axis means something else.
 #
 # What may you read, then? Do images with near codes look alike? And do images that look alike have near codes?
-# For each test image we take three partners: the one with the nearest code, the one with the nearest pixels, and, for comparison, any other.
+# For each test image we take three partners: the nearest code, the nearest image (by its pixels), and, for comparison, any image.
 
 # %%
 from sklearn.neighbors import NearestNeighbors
@@ -517,8 +514,7 @@ ax.legend();
 # So let us ask it about other points: on a straight path from the middle (the median) of the trouser codes to the middle of the sandal codes,
 # and from the trousers away from the middle of the map.
 #
-# **Predict.** What lies half-way between a trouser and a sandal: (a) clothes of a third kind, (b) a blend
-# of both, like two transparent pictures on top of each other, (c) noise?
+# **Predict.** What lies half-way between a trouser and a sandal: (a) clothes of a third kind, (b) a blend of both pictures, (c) noise?
 
 # %% alt="Two rows of ten pictures. First row, from trouser to sandal: the trousers become darker, then faint parts of trousers and shoe lie over one another, and the last picture is a blurred shoe. Second row: the trousers become pure white."
 codes = maps[0]
@@ -560,8 +556,7 @@ axes[1].set_title("what the decoder draws there");
 #
 # ## Can we draw new images?
 #
-# "Draw a new image" means: choose a code $z$ at random, then decode it. But *which* random numbers? The autoencoder does not say.
-# We try three recipes.
+# To draw a new image, choose a code $z$ at random, then decode it. But *which* random numbers? We try three recipes.
 #
 # - **Naive:** draw both numbers from the **normal distribution** with mean 0 and standard deviation 1, written $\mathcal N(0, I)$.
 #   The normal distribution is the bell curve: a single *hill*, and two draws of three lie within one standard deviation of its middle.
@@ -711,10 +706,10 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 #
 # - The autoencoder gives a map from images to codes and back. It does **not** give a distribution of codes.
 #   In the language of probability, it defines no **prior**: no rule from which to draw $z$. One can be fitted afterwards, as we did.
-# - Nothing in its training asks the decoder for good images at points *between* the codes.
+# - Nothing in its training asks the decoder for good images *between* the codes.
 #
-# The variational autoencoder works on both points. It chooses $\mathcal N(0, I)$ first, and its training pulls the code of each image towards it.
-# It also asks the decoder for good images at places *around* each code. Lesson 02 measures how well this works.
+# The variational autoencoder works on both. It chooses $\mathcal N(0, I)$ first, and its training pulls the code of each image towards it.
+# It also asks the decoder for good images *around* each code. Lesson 02 measures how well this works.
 #
 # ## To take away
 #
@@ -796,7 +791,8 @@ vh.check.walk(walk)
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# When we ran it, 71 of 100 digits had a code of the same digit as their nearest neighbour. 4 and 9 overlap most: for 28 of 100 fours the nearest code is that of a nine.
+# When we ran it, for 71 of 100 digits the nearest code belonged to the same digit.
+# 4 and 9 overlap most: for 28 of 100 fours the nearest code is that of a nine.
 # 3, 5 and 8 overlap as well, and so do 7 and 9. The 1 lies apart.
 #
 # </details>
