@@ -21,7 +21,7 @@
 # - read a map of codes: what its distances tell you, and what they do not;
 # - show why random numbers do not yet give new images, and say exactly what is missing.
 #
-# **You need** Python, a little numpy, averages and standard deviations, and the logarithm.
+# **You need** Python, a little numpy, averages and standard deviations, logarithms and derivatives.
 # Each new word is explained where it first appears.
 #
 # **How to use a lesson.** Where it says *Predict*, decide before you run the cell.
@@ -116,7 +116,7 @@ vh.expect("share of images with dark corners", np.mean(all_dark), at_least=0.955
 # The simplest compression keeps nothing: it answers with the *same* picture for every image. Which picture is best?
 # Look at one pixel, and call the answer $b$.
 # The derivative of $\frac1N\sum_n (x_n-b)^2$ with respect to $b$ is $2\,(b-\text{mean of the } x_n)$. It is zero where $b$ is the mean.
-# So the best answer is the **mean image**. We compare all other errors with its error. It will also explain the blur.
+# So the best answer is the **mean image**. We compare all other errors with its error. It also explains the blur below.
 #
 # ### Exercise 1.1 · The error of each image · 4 min
 #
@@ -213,7 +213,7 @@ def pca_reconstruct(x, mean, directions):
 vh.check.pca_reconstruct(pca_reconstruct)
 
 # %% [markdown]
-# **Target:** `pca_reconstruct(flat_test[:1], pca.mean_, pca.components_)`, shown as a picture, is the last one in the next figure.
+# **Target:** `np.abs(pca_reconstruct(flat_test, pca.mean_, pca.components_) - pca.inverse_transform(pca.transform(flat_test))).max()` is nearly 0.
 #
 # Here is what the decoder of PCA adds up, for one T-shirt.
 
@@ -288,7 +288,7 @@ autoencoder.compile()
 print(f"loss of the class:                 {autoencoder.evaluate(x, verbose=0, return_dict=True)['loss']:.3f}")
 
 # %% [markdown]
-# The package has a function for each of the two networks. *MLP*, multilayer perceptron, is an old name for a chain of Dense layers.
+# Both losses are the same. The package has a function for each of the two networks. *MLP*, multilayer perceptron, is an old name for a chain of Dense layers.
 # With the same parameters they give the same numbers. (`variational=False` means: one code. Lesson 02 has two lists.)
 
 # %%
@@ -316,7 +316,7 @@ vh.expect("parameters of both networks", encoder.count_params() + decoder.count_
 # One step looks at one **batch** of 128 images. One **epoch** is one pass over all training images.
 # **Adam** is a common rule for how much each parameter changes in a step; `learning_rate` sets the general size of these changes.
 # A training begins at random parameters, so two trainings give two results. Therefore we train each network with three *seeds*.
-# (We chose the learning rate and the widths of the layers by the error on the validation images, and by the seconds.)
+# (We chose the learning rate and the sizes of the layers by the error on the validation images, and by the seconds.)
 
 # %%
 def train(latent_dim, seed, activation="relu"):
@@ -349,8 +349,7 @@ without_bends = train(2, seed=1, activation="linear")
 autoencoder = trained[2][0]  # the one that we look at below
 
 # %% [markdown]
-# **What you see.** On the validation images, from which they did not learn, all networks are about as good as on training images.
-# They did not just memorize.
+# **What you see.** On validation images, from which they did not learn, all networks are about as good as on training images.
 
 # %% alt="Horizontal bars of the error on the test images: mean image 67.9, PCA with 2 latents 35.8, the autoencoder without bends 34.8, the autoencoder with 2 latents 21.5, PCA with 10 latents 18.6, the autoencoder with 10 latents 11.7. The marks of the three seeds lie close together."
 pca_10 = PCA(n_components=10).fit(flat_train)
@@ -720,16 +719,12 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 # 4. Between and outside the codes the decoder was never trained. Its pictures there can be blends, fragments, or clothes that are too white.
 # 5. To draw new images you need a distribution of codes. A plain autoencoder does not come with one; a mixture can be fitted to its codes.
 #
-# **Where the ideas come from.** PCA as the best linear compression:
-# C. Eckart and G. Young, *The approximation of one matrix by another of lower rank*, Psychometrika 1 (1936).
-# Linear autoencoders have no other minimum:
-# P. Baldi and K. Hornik, *Neural networks and principal component analysis: learning from examples without local minima*, Neural Networks 2 (1989).
-# Deep autoencoders: G. Hinton and R. Salakhutdinov, *Reducing the dimensionality of data with neural networks*, Science 313 (2006),
-# which compares with PCA in its figures 2 and 3.
-# Fitting mixtures: A. Dempster, N. Laird and D. Rubin, *Maximum likelihood from incomplete data via the EM algorithm*,
-# Journal of the Royal Statistical Society B 39 (1977).
-# A density fitted to the codes of an autoencoder: P. Ghosh and others, *From variational to deterministic autoencoders*, ICLR 2020.
-# The data: H. Xiao, K. Rasul and R. Vollgraf, *Fashion-MNIST* (2017).
+# **Where the ideas come from.** PCA as the best linear compression: C. Eckart and G. Young, Psychometrika 1 (1936).
+# Linear autoencoders have no other minimum: P. Baldi and K. Hornik, Neural Networks 2 (1989).
+# Deep autoencoders: G. Hinton and R. Salakhutdinov, Science 313 (2006), compared with PCA in its figures 2 and 3.
+# Fitting mixtures: A. Dempster, N. Laird and D. Rubin, Journal of the Royal Statistical Society B 39 (1977).
+# A mixture fitted to the codes of an autoencoder: P. Ghosh and others, *From variational to deterministic autoencoders*, ICLR 2020.
+# The data: H. Xiao, K. Rasul and R. Vollgraf, *Fashion-MNIST*, arXiv 1708.07747 (2017).
 #
 # **Next:** in lesson 02 the code of an image becomes a small cloud instead of a point. You will measure what this changes.
 
