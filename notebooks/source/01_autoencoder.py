@@ -647,11 +647,11 @@ vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws)
 # %% [markdown]
 # **What you see.** Grey: codes of training images. Orange: draws. The pictures are the first ten draws of each recipe. The answers:
 #
-# - *Naive.* The draws lie in one small place around 0, where codes are rare. So all ten images are dark fragments.
+# - *Naive.* The draws lie in one small place around 0, where codes are rare. So all ten images are dark, most of them fragments of shirts.
 #   This does not mean that the decoder is bad: we used only one small place of the map.
 # - *Fitted.* The draws cover the right area. But the codes do not form one hill: some draws fall into the empty middle or outside.
 #   Two of the ten images are faint fragments, and one is a white block.
-# - *Mixture.* The draws follow the codes, and all ten images can be named.
+# - *Mixture.* The draws follow the codes, and all ten images look like clothes or shoes.
 #
 # ### Which recipe fits best?
 #
