@@ -33,6 +33,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jupytext
 import nbformat
@@ -55,19 +56,53 @@ NOTEBOOKS = Path(__file__).resolve().parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
 CELL_TIMEOUT_SECONDS = 600
 SOLUTION = minutes.SOLUTION
+ADDRESS = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/(v?\d[\w.-]*|[0-9a-f]{7,40})")
+BADGE = (
+    "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{name}/blob/{tag}/notebooks/{lesson}.ipynb)"
+)
+SETUP = """\
+# Where the package of the course is installed, this cell does nothing. On Colab it installs the package, and nothing else.
+import sys
+from importlib.util import find_spec
+
+if find_spec("vae_helpers") is None and "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", "install -q --no-deps git+https://github.com/{name}@{tag}")
+elif find_spec("vae_helpers") is None:
+    {advice}"""
 STUB = r"\1...  # write your code here, in place of the three dots"
 
 
 def repository():
-    """("owner/name", "branch"), from [project.urls] in pyproject.toml."""
+    """("owner/name", "tag or commit"), from [project.urls] in pyproject.toml; None while a placeholder stands there."""
     project = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    name, _, branch = project["urls"]["Repository"].removeprefix("https://github.com/").partition("/tree/")
-    return name, branch
+    address = project["urls"]["Repository"]
+    if urlsplit(address).netloc.endswith(".invalid"):  # nobody can own such a name (RFC 2606)
+        return None
+    if match := ADDRESS.fullmatch(address):
+        return match.groups()
+    raise SystemExit(
+        f"pyproject.toml: Repository in [project.urls] is {address!r}. Write https://github.com/OWNER/NAME/tree/TAG, "
+        "with a tag that begins like a version (v1.0) or a commit: what a branch holds may change during the course."
+    )
 
 
-def without_address(code):
-    """The setup cell runs on Colab only: from where it installs changes no output."""
-    return re.sub(r'"git\+https://[^"]*"', '"git+https://"', code)
+def setup_cell(notebook):
+    """The first code cell."""
+    return next(cell for cell in notebook.cells if cell.cell_type == "code")
+
+
+def add_address(notebook, lesson):
+    """Where the course has an address: the badge under the title, and a setup cell that installs on Colab."""
+    if (found := repository()) is None:
+        return
+    name, tag = found
+    title, _, text = notebook.cells[0].source.partition("\n")
+    badge = BADGE.format(name=name, tag=tag, lesson=lesson)
+    notebook.cells[0].source = f"{title}\n\n{badge}\n\n{text.lstrip()}"
+    cell = setup_cell(notebook)
+    advice = cell.source.partition("\n    ")[2]
+    cell.source = SETUP.format(name=name, tag=tag, advice=advice)
 
 
 def target_of(source, solved):
@@ -90,9 +125,8 @@ def convert(source, solved=False, guards=None):
 
     guards: whether the cells that only test the course are in it; by default in the solved edition only.
     """
-    name, branch = repository()
-    text = source.read_text(encoding="utf-8").replace("{{repository}}", name).replace("{{branch}}", branch)
-    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    add_address(notebook, source.stem)
     stamps = minutes.stamps(source)
     seen = set()
     for cell, stamp in zip(notebook.cells, stamps, strict=True):
@@ -303,9 +337,12 @@ def _pictures(cell):
 
 
 def keep_outputs(notebook, built):
-    """Copy the outputs of a built notebook, whose code must be the same, cell by cell."""
+    """Copy the outputs of a built notebook, whose code must be the same, cell by cell.
+
+    The setup cell may differ: where a notebook is built it does nothing.
+    """
     new, old = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (notebook, built))
-    if [without_address(cell.source) for cell in new] != [without_address(cell.source) for cell in old]:
+    if [cell.source for cell in new[1:]] != [cell.source for cell in old[1:]]:
         raise SystemExit("the code has changed, not only the text: build the lesson without --text.")
     for cell, before in zip(new, old):
         cell.outputs, cell.execution_count = before.outputs, before.execution_count

@@ -143,7 +143,7 @@ def time_in_words(counts):
         words = f"{number} sittings of {', '.join(map(str, each[:-1]))} and {each[-1]} minutes"
     words += f", of which {_duration(_computing(sittings(counts)))} of computing on two cores."
     if SIDE_ROADS in counts:
-        words += f" Side roads: {minutes(counts[SIDE_ROADS])} minutes more."
+        words += f" Side roads: {_duration(60 * minutes(counts[SIDE_ROADS]))} more."
     return words
 
 

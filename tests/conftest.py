@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import faulthandler
 import os
 import subprocess
 import sys
@@ -15,6 +16,18 @@ import vae_helpers as vh
 def same_start():
     """Every test starts from the same seed, and without a memory of data that stood in for other data."""
     vh.run_settings(seed=0)
+
+
+LONG_MINUTES = 15
+
+
+@pytest.fixture(autouse=True)
+def time_limit(request):
+    """A long test that hangs ends its process, and says where it was."""
+    if request.node.get_closest_marker("long"):
+        faulthandler.dump_traceback_later(60 * LONG_MINUTES, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="session")

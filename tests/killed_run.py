@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 import vae_helpers as vh
-from vae_helpers.models import STEPS_PER_EXECUTION
+from vae_helpers.training import STEPS_PER_EXECUTION
 
 IMAGES = (np.random.default_rng(0).random((150, 4, 4, 1)) > 0.5).astype("float32")
 

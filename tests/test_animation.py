@@ -7,7 +7,7 @@ import pytest
 
 import vae_helpers as vh
 from vae_helpers.animation import gif_duration_ms
-from vae_helpers.models import STEPS_PER_EXECUTION
+from vae_helpers.training import STEPS_PER_EXECUTION
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_grey_and_colour(shape, tmp_path):
     [
         ([], "a.gif", "frames is empty"),
         ([np.zeros((4, 4)), np.zeros((5, 4))], "a.gif", "different shapes"),
-        ([np.zeros(4)], "a.gif", "a frame has shape"),
+        ([np.zeros(4)], "a.gif", r"frames\[0\] has shape"),
         ([np.zeros((4, 4))], "a.png", "ends in .gif"),
         ([np.zeros((4, 4))], "missing/a.gif", "does not exist"),
     ],

@@ -19,7 +19,7 @@ import tensorflow as tf
 from killed_run import build, result, train
 
 import vae_helpers as vh
-from vae_helpers import callbacks as module
+from vae_helpers import resume as module
 
 
 def start(*arguments):
@@ -256,6 +256,7 @@ CANNOT = {
     "validation_split": dict(validation_split=0.1),
     "initial_epoch": dict(initial_epoch=1),
     "sample_weight": dict(sample_weight=np.ones(37)),
+    "y": dict(y=np.zeros((37, 4, 4, 1))),
     "shuffle is 'batch'": dict(shuffle="batch"),
     "EarlyStopping": dict(callbacks=[keras.callbacks.EarlyStopping("loss")]),
     "ReduceLROnPlateau": dict(callbacks=[keras.callbacks.ReduceLROnPlateau("loss")]),
@@ -267,6 +268,12 @@ def test_what_cannot_be_restored_is_refused_before_anything_is_written(begin, tm
     with pytest.raises(ValueError, match=name):
         begin(**arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_was_not_compiled_hears_it_from_keras(grey, tmp_path):
+    vae = vh.VAE(vh.mlp_encoder((4, 4, 1), 2), vh.mlp_decoder((4, 4, 1), 2))
+    with pytest.raises(ValueError, match=r"compile\(\)"):
+        vae.fit(grey, callbacks=[vh.resumable(tmp_path / "run")])
 
 
 def test_a_model_of_another_package_is_refused(grey, tmp_path):
@@ -375,26 +382,81 @@ def test_control_c_leaves_a_model_to_use_and_its_history(make_vae, grey, capsys,
     assert_usable(vae, grey)
 
 
-def test_control_c_before_the_first_step_leaves_a_model_to_use(make_vae, grey, capsys, monkeypatch):
+def test_control_c_while_keras_traces_the_step_leaves_a_model_to_use(make_vae, grey, capsys, monkeypatch):
     vae = make_vae()
     with monkeypatch.context() as patch:
-        patch.setattr(vae, "compute_loss", lambda *_, **__: control_c())  # Keras is compiling the step
+        whole = vae.compute_loss
+        patch.setattr(vae, "compute_loss", lambda *given, **named: control_c() or whole(*given, **named))
         with pytest.raises(KeyboardInterrupt):
             vae.fit(grey, batch_size=16, verbose=0)
-    assert "Stopped by hand in epoch 1 of 1, after 0 of its steps." in capsys.readouterr().out
+    assert "Stopped by hand in epoch 1 of 1, after " in capsys.readouterr().out
     assert vae.history.history == {}
     assert_usable(vae, grey)
 
 
-def test_control_c_before_keras_has_begun_leaves_an_empty_history(make_vae, grey, capsys, monkeypatch):
+def test_control_c_before_keras_has_begun_is_not_lost(make_vae, grey, capsys, monkeypatch):
     vae = make_vae()
     with monkeypatch.context() as patch:
         patch.setattr(vae, "_assert_compile_called", lambda _: control_c())  # the first thing that Keras does
         with pytest.raises(KeyboardInterrupt):
             vae.fit(grey, verbose=0)
-    assert "Stopped by hand before the first step." in capsys.readouterr().out
+    assert "Stopped by hand in epoch 1 of 1, after 0 of its steps." in capsys.readouterr().out
     assert vae.history.history == {}
     assert_usable(vae, grey)
+
+
+class Dies:
+    def __del__(self):
+        control_c()
+
+
+def test_control_c_in_a_destructor_is_not_lost(make_vae, grey):
+    vae = one_by_one(make_vae())
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(grey, epochs=5, batch_size=16, verbose=0, callbacks=Stop(lambda: Dies() and None, train=2))
+    assert vae.history.epoch == []
+    assert_usable(vae, grey)
+
+
+def test_control_c_after_the_last_step_is_not_lost(make_vae, grey):
+    vae = one_by_one(make_vae())
+    last = keras.callbacks.LambdaCallback(on_train_end=lambda logs: control_c())
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(grey, batch_size=16, verbose=0, callbacks=[last])
+    assert vae.history.epoch == [0]
+
+
+def test_a_second_control_c_does_not_wait_for_the_step(make_vae, grey):
+    vae, seen = one_by_one(make_vae()), []
+
+    def twice():
+        control_c()
+        control_c()
+        seen.append("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        vae.fit(grey, batch_size=16, verbose=0, callbacks=Stop(twice, train=1))
+    assert seen == []
+    assert_usable(vae, grey)
+
+
+def test_whoever_handles_control_c_keeps_doing_so(make_vae, grey):
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append("mine"))
+    vae = one_by_one(make_vae())
+    vae.fit(grey, batch_size=16, verbose=0, callbacks=Stop(control_c, train=1))
+    assert heard == ["mine"] and vae.history.epoch == [0]
+    signal.signal(signal.SIGINT, before)
+    vae.fit(grey, verbose=0)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_training_in_another_thread_works(make_vae, grey):
+    vae = make_vae()
+    thread = threading.Thread(target=lambda: vae.fit(grey, verbose=0))
+    thread.start()
+    thread.join()
+    assert vae.history.epoch == [0]
 
 
 @pytest.mark.long

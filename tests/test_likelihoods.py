@@ -1,5 +1,6 @@
 """Other likelihoods than coins, in the losses and in `VAE`; the Fréchet distance."""
 
+import functools
 import math
 
 import keras
@@ -71,9 +72,9 @@ def test_the_continuous_bernoulli_sums_over_all_axes_but_the_first(rng, grey):
     np.testing.assert_allclose(found, sum(pixels), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("bad", [1.5, np.nan])
-def test_the_continuous_bernoulli_refuses_what_the_bernoulli_refuses(bad):
-    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+@pytest.mark.parametrize("bad, message", [(1.5, r"\[0, 1\]"), (np.nan, "finite")])
+def test_the_continuous_bernoulli_refuses_what_the_bernoulli_refuses(bad, message):
+    with pytest.raises(ValueError, match=message):
         vh.continuous_bernoulli_nll(np.full((2, 3), bad, "float32"), np.zeros((2, 3), "float32"))
     with pytest.raises(ValueError, match="one logit per pixel"):
         vh.continuous_bernoulli_nll(np.zeros((2, 3), "float32"), np.zeros((2, 4), "float32"))
@@ -109,6 +110,7 @@ def test_gaussian_nll_refuses_means_of_another_shape(grey):
 # A VAE with another likelihood
 
 
+@vh.likelihood(mean=ops.sigmoid)
 def half_variance(x, logits):
     return vh.gaussian_nll(x, ops.sigmoid(logits), math.log(0.5))
 
@@ -162,12 +164,91 @@ def test_a_registered_function_is_saved_with_the_model(make_vae, tmp_path):
     assert keras.models.load_model(tmp_path / "vae.keras").nll is registered
 
 
-def test_a_lambda_is_not_loaded_in_safe_mode(make_vae, tmp_path):
-    vae = make_vae(nll=lambda x, logits: half_variance(x, logits))
-    with pytest.warns(UserWarning, match="lambda"):
-        vae.save(tmp_path / "vae.keras")
-    with pytest.raises(ValueError, match="safe_mode"):
-        keras.models.load_model(tmp_path / "vae.keras")
+def unregistered(x, logits):
+    return vh.bernoulli_nll(x, logits)
+
+
+class Unregistered(keras.layers.Layer):
+    def call(self, x, logits):
+        return vh.bernoulli_nll(x, logits)
+
+
+UNREGISTERED = {
+    "function": lambda: unregistered,
+    "lambda": lambda: lambda x, logits: vh.bernoulli_nll(x, logits),
+    "layer": Unregistered,
+    "partial": lambda: functools.partial(vh.gaussian_nll, log_var=-3.0),
+}
+
+
+@pytest.mark.parametrize("save", ["save", "save_model", "checkpoint"])
+@pytest.mark.parametrize("make", UNREGISTERED.values(), ids=UNREGISTERED)
+def test_what_could_not_be_loaded_is_not_saved(make_vae, grey, tmp_path, make, save):
+    nll = make()
+    vae = make_vae(nll=nll if isinstance(nll, functools.partial) else vh.likelihood(mean=ops.sigmoid)(nll))
+    path = tmp_path / "vae.keras"
+    uses = {
+        "save": lambda: vae.save(path),
+        "save_model": lambda: keras.saving.save_model(vae, path),
+        "checkpoint": lambda: vae.fit(grey, verbose=0, callbacks=[keras.callbacks.ModelCheckpoint(path)]),
+    }
+    with pytest.raises(ValueError, match=r"nll is .*register_keras_serializable"):
+        uses[save]()
+    assert not list(tmp_path.iterdir())
+
+
+# What a likelihood draws
+
+
+def test_the_mean_of_the_continuous_bernoulli_agrees_with_quadrature():
+    x, logits = np.linspace(0, 1, 20_001), np.array([-30.0, -2, -0.11, -0.09, -1e-4, 0, 1e-4, 0.09, 0.11, 2, 30])
+    density = np.exp(x * logits[:, None])
+    expected = np.trapezoid(x * density, x) / np.trapezoid(density, x)
+    np.testing.assert_allclose(vh.continuous_bernoulli_nll.mean(logits), expected, atol=1e-6)
+
+
+GAUSSIAN = functools.partial(vh.gaussian_nll, log_var=-3.0)
+ITSELF = {"squared_error": vh.squared_error, "gaussian": GAUSSIAN}
+
+
+@pytest.mark.parametrize("nll", ITSELF.values(), ids=ITSELF)
+def test_where_the_decoder_gives_the_mean_itself_it_is_drawn_as_it_is(make_vae, grey, nll):
+    vae = make_vae(nll=nll)
+    expected = np.array(vae.decoder(vae.encode(grey)[0]))
+    assert expected.min() < 0
+    np.testing.assert_allclose(vae.reconstruct(grey), expected, atol=1e-6)
+    np.testing.assert_allclose(vae.decode(vae.encode(grey)[0]), expected, atol=1e-6)
+    assert vae.sample(50, seed=0).min() < 0
+
+
+@pytest.mark.parametrize("nll", ITSELF.values(), ids=ITSELF)
+def test_values_without_bounds_train_where_the_likelihood_allows_them(make_vae, grey, nll):
+    vae = make_vae(nll=nll)
+    scores = 30 * grey - 7
+    losses = vae.fit(scores, epochs=3, verbose=0, validation_data=scores).history["loss"]
+    assert losses[-1] < losses[0]
+    assert vh.log_likelihood(vae, scores, 5).shape == (37,)
+    with pytest.raises(ValueError, match="finite"):
+        vae.fit(np.where(grey == grey[3, 2, 1, 0], np.nan, scores))
+
+
+def test_the_continuous_bernoulli_draws_its_mean(make_vae, grey):
+    vae = make_vae(nll=vh.continuous_bernoulli_nll)
+    logits = vae.decoder(vae.encode(grey)[0])
+    np.testing.assert_allclose(vae.reconstruct(grey), vh.continuous_bernoulli_nll.mean(logits), atol=1e-6)
+
+
+def test_a_likelihood_that_does_not_say_its_mean_is_refused_with_what_to_write(make_vae, grey):
+    with pytest.raises(ValueError, match=r"my_nll.*@vh\.likelihood\(mean=.*functools\.partial\(vh\.gaussian_nll"):
+
+        def my_nll(x, mean):
+            return vh.gaussian_nll(x, mean, -3.0)
+
+        make_vae(nll=my_nll)
+    vae = make_vae(nll=vh.likelihood(mean=lambda mean: mean)(my_nll))
+    assert np.isfinite(vae.evaluate(grey, verbose=0)).all()
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):  # the range is that of pixels, unless one says otherwise
+        vae.evaluate(grey - 2, verbose=0)
 
 
 def test_a_config_from_before_there_was_a_choice_means_the_bernoulli(make_vae):
@@ -177,7 +258,7 @@ def test_a_config_from_before_there_was_a_choice_means_the_bernoulli(make_vae):
 
 
 def test_a_likelihood_that_does_not_sum_over_the_pixels_is_refused_with_a_remedy(make_vae, grey):
-    vae = make_vae(nll=lambda x, logits: (x - logits) ** 2)
+    vae = make_vae(nll=vh.likelihood(mean=ops.sigmoid)(lambda x, logits: (x - logits) ** 2))
     with pytest.raises(ValueError, match=r"nll gives an array of shape .*4, 4, 1.*sum over height, width and channels"):
         vae.evaluate(grey, verbose=0)
 

@@ -12,6 +12,7 @@ from vae_helpers.losses import (
     gaussian_kl,
     gaussian_log_prob,
     gaussian_nll,
+    likelihood,
     squared_error,
 )
 from vae_helpers.networks import (
@@ -32,7 +33,8 @@ from vae_helpers.evaluation import (
     mutual_information,
     mutual_information_gap,
 )
-from vae_helpers.callbacks import Frames, resumable
+from vae_helpers.callbacks import Frames
+from vae_helpers.resume import resumable
 from vae_helpers.paths import great_circle, straight_line
 from vae_helpers.plots import (
     latent_grid,
@@ -73,6 +75,7 @@ __all__ = [
     "kl_per_dimension",
     "latent_explorer",
     "latent_grid",
+    "likelihood",
     "load_colour_images",
     "load_images",
     "log_likelihood",

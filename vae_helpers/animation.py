@@ -9,6 +9,8 @@ import imageio.v3 as iio
 import matplotlib.pyplot as plt
 import numpy as np
 
+from vae_helpers.inputs import as_brightness
+
 
 def check_writable(path, suffix=".gif"):
     """Raise ValueError unless a file with this suffix can be written at path. Call it before long work, not after."""
@@ -34,14 +36,14 @@ def write_whole(path, write):
 def save_gif(frames, path, frame_ms=120, last_ms=1500):
     """Write frames as a GIF that loops for ever and holds its last frame.
 
-    frames: arrays of one shape, (height, width) or (height, width, 1 or 3), in [0, 1] or uint8; at least one.
+    frames: arrays of one shape, (height, width) or (height, width, 1, 3 or 4), in [0, 1] or uint8; at least one.
     frame_ms, last_ms: how long each frame, and the last one, is shown, in milliseconds; a GIF counts in steps of 10.
 
     The file is written beside path, read back, and moved into place only when its duration is right.
     Returns the path. Raises ValueError for no frames, frames of different shapes, or a path that cannot be written.
     """
     check_writable(path)
-    frames = [_to_uint8(frame) for frame in frames]
+    frames = [_to_uint8(frame, f"frames[{i}]") for i, frame in enumerate(frames)]
     if not frames:
         raise ValueError("frames is empty: a GIF needs at least one.")
     if len({frame.shape for frame in frames}) > 1:
@@ -79,7 +81,8 @@ def show_gif(path, scale=1, alt="animation"):
 
 
 def as_frame(figure):
-    """A Matplotlib figure as a frame for save_gif, (height, width, 3) in uint8. The figure is closed."""
+    """A Matplotlib figure, or that of an axes, as a frame for save_gif, (height, width, 3) in uint8. It is closed."""
+    figure = figure.figure  # an axes has its figure there, a figure itself
     figure.canvas.draw()
     frame = np.array(figure.canvas.buffer_rgba())[..., :3]
     plt.close(figure)
@@ -93,12 +96,10 @@ def gif_duration_ms(path):
         return int(sum(file.metadata(index=i).get("duration", 0) for i in range(count)))
 
 
-def _to_uint8(frame):
+def _to_uint8(frame, name):
     frame = np.asarray(frame)
     if frame.ndim == 3 and frame.shape[-1] == 1:
         frame = frame[..., 0]
-    if frame.ndim not in (2, 3):
-        raise ValueError(f"a frame has shape {frame.shape}; it must be (height, width) or (height, width, 3).")
-    if frame.dtype == np.uint8:
-        return frame
-    return np.rint(255 * np.clip(frame, 0, 1)).astype("uint8")
+    if frame.ndim not in (2, 3) or frame.shape[2:] not in ((), (3,), (4,)):
+        raise ValueError(f"{name} has shape {frame.shape}; it must be (height, width) or (height, width, 3).")
+    return frame if frame.dtype == np.uint8 else np.rint(255 * as_brightness(frame, name)).astype("uint8")

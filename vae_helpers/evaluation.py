@@ -6,7 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from vae_helpers import inputs
 from vae_helpers.losses import gaussian_kl, gaussian_log_prob
+from vae_helpers.training import whole
 
 # Rows decoded in one call: memory stays flat however many images and samples are asked for.
 _ROWS = 4096
@@ -15,21 +17,25 @@ _ROWS = 4096
 def log_likelihood(vae, x, samples=500, seed=0):
     """An estimate of log p(x) in nats for each image, by importance sampling from q(z|x).
 
-    vae: a VAE. x: (batch, height, width, channels). samples: how many z per image; with 1 it is a one-sample ELBO,
-        with more it is a tighter lower bound on average. seed: an integer; the same seed gives the same numbers.
+    vae: a VAE. x: (batch, height, width, channels), or a Dataset of such batches. samples: how many z per image; with 1
+        it is a one-sample ELBO, with more it is a tighter lower bound on average. seed: an integer; the same seed gives
+        the same numbers.
 
     Returns a numpy array (batch,). Raises ValueError for images the VAE cannot read, or samples below 1.
     Source: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
     """
-    if samples < 1:
-        raise ValueError(f"samples is {samples}; at least 1 is needed.")
+    samples = whole(samples, "samples")
     generator = keras.random.SeedGenerator(seed)
-    parts = [_log_likelihood(vae, x[i : i + _ROWS], samples, generator) for i in range(0, len(x), _ROWS)]
-    return np.concatenate(parts) if parts else np.zeros(0, "float32")
+    batches = inputs.image_batches(x, vae.image_shape, "x", vae.pixels, _ROWS)
+    parts = [_log_likelihood(vae, images, samples, generator) for images in batches]
+    return np.concatenate(parts)
 
 
 def _log_likelihood(vae, x, samples, generator):
+    if len(x) == 0:
+        return np.zeros(0, "float32")
     mean, log_var = vae.encode(x)
+    x = ops.convert_to_numpy(ops.cast(x, mean.dtype))
     log_sum = np.full(len(x), -np.inf)
     per_call = max(1, _ROWS // len(x))
     for done in range(0, samples, per_call):
@@ -37,7 +43,7 @@ def _log_likelihood(vae, x, samples, generator):
         noise = ops.cast(keras.random.normal((n, *mean.shape), seed=generator), mean.dtype)
         z = mean + ops.exp(0.5 * log_var) * noise  # (n, batch, latent_dim)
         logits = vae.decoder(ops.reshape(z, (-1, vae.latent_dim)))
-        log_px = -ops.reshape(vae.nll(np.tile(x, (n, 1, 1, 1)), logits), (n, -1))
+        log_px = -ops.reshape(vae.nll(np.concatenate([x] * n), logits), (n, -1))
         log_weight = log_px + gaussian_log_prob(z, 0.0, 0.0) - gaussian_log_prob(z, mean, log_var)
         log_sum = np.logaddexp(log_sum, ops.convert_to_numpy(ops.logsumexp(log_weight, axis=0)))
     return log_sum - math.log(samples)
@@ -45,6 +51,8 @@ def _log_likelihood(vae, x, samples, generator):
 
 def kl_per_dimension(vae, x):
     """KL(q(z_j|x) ‖ N(0, 1)) of each latent in nats, averaged over the images x. Returns a numpy array (latent_dim,).
+
+    x: (batch, height, width, channels), or a Dataset of such batches.
 
     A latent with a KL near 0 tells the decoder nothing.
     """
@@ -56,6 +64,7 @@ def kl_per_dimension(vae, x):
 def active_units(vae, x, threshold=0.01):
     """Which latents the model uses: True where the mean of q(z_j|x) varies over images by more than threshold.
 
+    x: (batch, height, width, channels), or a Dataset of such batches.
     Returns a numpy array of bool (latent_dim,). Source: Burda et al. (2016), section 5.
     """
     mean, _ = vae.encode(x)
@@ -76,11 +85,11 @@ def fill_in(vae, x, seen, steps=30, seed=0, start=0.0):
     Raises ValueError for a mask of another shape, or steps below 1.
     Source: Rezende, Mohamed & Wierstra, Stochastic Backpropagation (2014), appendix F.
     """
+    inputs.check_images(x, vae.image_shape, "x", vae.pixels)
     x, seen = np.asarray(x), np.asarray(seen)
     if seen.shape != x.shape[1:]:
         raise ValueError(f"seen has shape {seen.shape}; give one number for each pixel of an image, {x.shape[1:]}.")
-    if steps < 1:
-        raise ValueError(f"steps is {steps}; at least 1 is needed.")
+    steps = whole(steps, "steps")
     rng = np.random.default_rng(seed)
     share = np.full(x.shape, start)
     for _ in range(steps):

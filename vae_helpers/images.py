@@ -79,7 +79,8 @@ def load_images(name, binarize=None, seed=0, validation=0):
     """Load "mnist", "fashion_mnist" or "digits", and print one line that says what was loaded, from where.
 
     The sources, in this order: the folder named by the environment variable VAE_HELPERS_DATA (mnist.npz and
-    fashion_mnist.npz with Keras's keys: x_train, y_train, x_test, y_test; images of uint8, labels from 0 to 9);
+    fashion_mnist.npz with Keras's keys: x_train, y_train, x_test, y_test; uint8 images, labels from 0 to 9); where it
+    lacks the file, the line says what it holds, and the search goes on;
     Keras's own cache, and its server, where only the original files are taken (SHA-256); the digits that come with
     scikit-learn (1797 handwritten digits, 8×8, enlarged to 28×28). The quick profile always takes the digits.
 

@@ -10,10 +10,10 @@ import numpy as np
 from keras import ops
 
 
-def check_pixels(x, name="x"):
-    """Raise ValueError unless all pixels lie in [0, 1]. Values inside a traced graph cannot be looked at and pass.
+def check_pixels(x, name="x", pixels=(0.0, 1.0)):
+    """Raise ValueError unless all values are finite and lie in the range `pixels`, (lowest, highest).
 
-    x: images of any shape, an array or a tensor.
+    x: images of any shape, an array or a tensor. Values inside a traced graph cannot be looked at and pass.
     """
     if not isinstance(x, np.ndarray) and not ops.is_tensor(x):
         return
@@ -21,14 +21,41 @@ def check_pixels(x, name="x"):
         values = x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
     except (NotImplementedError, TypeError):  # how TensorFlow and JAX say that a graph is being traced
         return
-    if values.size == 0:
+    if values.size:
+        check_range(values.min(), values.max(), name, pixels)  # NaN anywhere makes both NaN
+
+
+def check_range(low, high, name, pixels, where=""):
+    """Raise ValueError, with what to do, unless low and high are finite and lie in the range `pixels`."""
+    if pixels[0] <= low and high <= pixels[1] and math.isfinite(low) and math.isfinite(high):
         return
-    low, high = values.min(), values.max()  # NaN anywhere makes both NaN
-    if not (low >= 0 and high <= 1):
-        raise ValueError(
-            f"{name} has pixels from {low} to {high}; they must be finite and lie in [0, 1]. "
-            "Divide uint8 images by 255, and look for NaN with numpy.isfinite."
-        )
+    found = f"{name} has pixels from {low:g} to {high:g}{where}"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"{found}; they must be finite. Find the others: numpy.argwhere(~numpy.isfinite(x)).")
+    if low >= 0 and high <= 255:
+        remedy = "Divide uint8 images, or others from 0 to 255, by 255."
+    elif low >= -1 and high <= 1:
+        remedy = "Bring images x from -1 to 1 there: (x + 1) / 2."
+    else:
+        remedy = "For values without bounds choose another likelihood, such as VAE(…, nll=vh.squared_error)."
+    raise ValueError(f"{found}; they must lie in [{pixels[0]:g}, {pixels[1]:g}]. {remedy}")
+
+
+def likelihood(mean, pixels=(0.0, 1.0)):
+    """A decorator that says of an nll, for `VAE`, which pictures its decoder makes, and which images it may be given.
+
+    mean: a function from the decoder's output to the mean of p(x|z), of the same shape: `keras.ops.sigmoid` for
+        logits, `lambda output: output` where the output is the mean itself.
+    pixels: (lowest, highest) value that an image may have; (-math.inf, math.inf) for any finite number.
+
+    The function, or the class of a Keras layer, gets the attributes `mean` and `pixels`, and is returned.
+    """
+
+    def mark(nll):
+        nll.mean, nll.pixels = staticmethod(mean), pixels
+        return nll
+
+    return mark
 
 
 def _same_dtype(*values):
@@ -72,6 +99,7 @@ def gaussian_log_prob(z, mean, log_var):
     return -0.5 * ops.sum(math.log(2 * math.pi) + log_var + squared_distance, axis=-1)
 
 
+@likelihood(mean=ops.sigmoid)
 @keras.saving.register_keras_serializable(package="vae_helpers")
 def bernoulli_nll(x, logits):
     """-log p(x | logits) in nats for independent Bernoulli pixels, summed over all axes but the first.
@@ -89,6 +117,15 @@ def bernoulli_nll(x, logits):
     return _sum_per_example(ops.softplus(logits) - x * logits)
 
 
+def _mean_of_continuous_bernoulli(logits):
+    """1 / (1 - exp(-a)) - 1 / a; near a = 0, where that is infinity minus infinity, by its series."""
+    near = ops.abs(logits) < 0.1
+    apart = ops.where(near, ops.ones_like(logits), logits)
+    a = ops.where(near, logits, ops.zeros_like(logits))
+    return ops.where(near, 0.5 + a / 12 - a**3 / 720, -1 / ops.expm1(-apart) - 1 / apart)
+
+
+@likelihood(mean=_mean_of_continuous_bernoulli)
 @keras.saving.register_keras_serializable(package="vae_helpers")
 def continuous_bernoulli_nll(x, logits):
     """-log p(x | logits) in nats for independent continuous Bernoulli pixels, summed over all axes but the first.
@@ -96,7 +133,8 @@ def continuous_bernoulli_nll(x, logits):
     The Bernoulli formula, divided by its integral over [0, 1]: a density for grey pixels, so it may be negative.
 
     x: (batch, …), pixels in [0, 1]. Returns (batch,).
-    logits: (batch, …), log λ/(1 - λ) of each pixel, any real number. The mean of the pixel is not λ.
+    logits: (batch, …), log λ/(1 - λ) of each pixel, any real number. The mean of the pixel is not λ; `VAE.decode`
+        gives that mean.
     Raises ValueError as `bernoulli_nll`.
     Source: Loaiza-Ganem & Cunningham, The continuous Bernoulli (2019), written with logits.
     """
@@ -113,11 +151,14 @@ def _log_normalizer(logits):
     return ops.where(near, series, ops.log(apart) - ops.log(ops.tanh(apart / 2)))
 
 
+@likelihood(mean=lambda mean: mean, pixels=(-math.inf, math.inf))
+@keras.saving.register_keras_serializable(package="vae_helpers")
 def gaussian_nll(x, mean, log_var):
     """-log N(x; mean, exp(log_var)) in nats for independent pixels, summed over all axes but the first.
 
     x, mean: (batch, …). log_var: one number for all pixels, or any shape that broadcasts to x. Returns (batch,).
     With log_var = log ½ it is the squared error plus a constant. A density: it may be negative.
+    For `VAE`, whose decoder then gives the mean itself: nll=functools.partial(vh.gaussian_nll, log_var=-3.0).
     Raises ValueError for shapes that differ.
     Source: the normal density; log_var from the data: Rybkin et al., sigma-VAE (2021).
     """
@@ -133,10 +174,14 @@ def _check_same_shape(x, other, name, what):
         raise ValueError(f"x has shape {tuple(x.shape)} and {name} {tuple(other.shape)}: give one {what} per pixel.")
 
 
+@likelihood(mean=lambda images: images, pixels=(-math.inf, math.inf))
+@keras.saving.register_keras_serializable(package="vae_helpers")
 def squared_error(x, images):
     """‖x - images‖² per example, summed over all axes but the first. No unit: it is not a likelihood.
 
-    x, images: (batch, …), pixels in [0, 1]. Returns (batch,).
+    x, images: (batch, …). Returns (batch,). As the nll of a `VAE` it means a normal distribution with the variance ½.
+    Raises ValueError for shapes that differ.
     """
+    _check_same_shape(x, images, "images", "value")
     x, images = _same_dtype(x, images)
     return _sum_per_example(ops.square(x - images))

@@ -1,198 +1,24 @@
-"""How an encoder and a decoder train together: `Autoencoder` and `VAE`, on Keras's compile, fit and evaluate."""
+"""The mathematics of the course: what an `Autoencoder` and a `VAE` compute, and the losses that train them.
 
-import math
+How Keras trains, saves and feeds them stands in training.py.
+"""
+
+import inspect
 
 import keras
-import tensorflow as tf
 from keras import ops
 
-from vae_helpers.losses import at_least_float32, bernoulli_nll, check_pixels, gaussian_kl, squared_error
-from vae_helpers.watch import Mean, Watch, iterations
+from vae_helpers import inputs
+from vae_helpers.losses import at_least_float32, bernoulli_nll, gaussian_kl, squared_error
+from vae_helpers.training import EncoderDecoder, fixed, joined, number, replica, whole
+from vae_helpers.watch import Mean, iterations
 
 # exp(±20) is the widest variance a float32 model can need; beyond it training can only run into infinity.
 LOG_VAR_LIMIT = 20.0
 
-# Training steps per call into TensorFlow. Keras 3.6 loses the last steps of an epoch where they do not fill a call.
-STEPS_PER_EXECUTION = 1 if keras.__version__.startswith("3.6.") else 20
-
-
-_KERAS = tuple(map(int, keras.__version__.split(".")[:2]))
-
-
-def _replica():
-    """Which of the devices of tf.distribute this runs on, from 0."""
-    context = tf.distribute.get_replica_context()
-    return context.replica_id_in_sync_group if context else 0
-
-
-def _on_one_of_several_workers():
-    strategy = tf.distribute.get_strategy()
-    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    return several and not tf.distribute.in_cross_replica_context()
-
-
-class _EncoderDecoder(keras.Model):
-    """What both models share: the two networks, the checks, decoding, saving."""
-
-    code_heads = 1
-
-    def __init__(self, encoder, decoder, **kwargs):
-        super().__init__(**kwargs)
-        _check_networks(encoder, decoder, self.code_heads)
-        self.encoder = encoder
-        self.decoder = decoder
-        self.image_shape = tuple(encoder.input_shape[1:])
-        self.latent_dim = decoder.input_shape[-1]
-        self.reconstruction_tracker = Mean("reconstruction")
-        self.built = True
-
-    def compile(self, optimizer="adam", steps_per_execution=STEPS_PER_EXECUTION, **kwargs):
-        """As `keras.Model.compile`, without a loss: the model brings its own.
-
-        steps_per_execution: training steps per call into TensorFlow. The default, 20, saves a fifth to a half
-            of the time of small networks, and shows progress twenty steps at a time. With several devices, and with
-            PyTorch, it is always 1, because Keras fails with more.
-
-        For several devices (tf.distribute) build and compile the model in the strategy's scope; `batch_size` is what
-        they share. Where they cannot share it evenly, as in a ragged last batch, each device still counts the same in
-        that step. Raises RuntimeError for several devices with Keras below 3.10.
-        """
-        if self._replicas > 1 and _KERAS < (3, 10):
-            # 3.6 and 3.7 add the losses up and report the first device; 3.8 and 3.9 average with wrong weights.
-            raise RuntimeError(
-                f"Keras {keras.__version__} reports a wrong loss for {self._replicas} devices: install keras 3.10 or "
-                "newer, or leave the strategy's scope."
-            )
-        if self._replicas > 1 or keras.backend.backend() == "torch":
-            steps_per_execution = 1
-        super().compile(optimizer=optimizer, steps_per_execution=steps_per_execution, **kwargs)
-
-    @property
-    def _replicas(self):
-        """How many devices share each batch: more than 1 under tf.distribute."""
-        strategy = getattr(self, "distribute_strategy", None)  # models of other backends have none
-        return strategy.num_replicas_in_sync if strategy else 1
-
-    def _maybe_symbolic_build(self, **kwargs):
-        try:
-            super()._maybe_symbolic_build(**kwargs)
-        except tf.errors.InvalidArgumentError:
-            # To learn a shape that these models know, Keras averages the first batch over the devices. That fails
-            # where their shares differ.
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
-
-    def _share(self, loss, x):
-        """What one device adds to the loss of a step. Keras adds up the gradients of all devices.
-
-        The loss that is reported Keras multiplies by their number again. A device that got no image of a ragged batch
-        has the mean of nothing, NaN.
-        """
-        if self._replicas == 1:
-            return loss
-        return ops.where(ops.shape(x)[0] > 0, loss, ops.zeros_like(loss)) / self._replicas
-
-    def get_metrics_result(self):
-        """As `keras.Model.get_metrics_result`."""
-        results = super().get_metrics_result()
-        if _on_one_of_several_workers():
-            # Keras averages what the workers report over an axis that a scalar lacks (tensorflow#72388).
-            results = {name: ops.expand_dims(value, 0) for name, value in results.items()}
-        return results
-
-    def compile_from_config(self, config):
-        """Called when a saved model is loaded; Keras asks for it where `compile` is overridden."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kwargs):
-        """As `keras.Model.fit`; x and validation_data are images (batch, height, width, channels) in [0, 1].
-
-        A loss that is infinite or not a number ends it: FloatingPointError says at which step, and what to do.
-        Stopped by hand (Ctrl-C, or the stop button of a notebook), it prints how far it came and raises
-        KeyboardInterrupt, so that the cells below do not run. Either way `history` has the epochs that were finished.
-
-        A callback may have a method `before_fit(model, arguments)`, which may change what Keras is given.
-        """
-        self._check_images(x, "x")
-        self._check_images(kwargs.get("validation_data"), "validation_data")
-        callbacks, watch = keras.tree.flatten(callbacks or []), Watch()
-        arguments = {"x": x, "y": y, "batch_size": batch_size, "epochs": epochs, "verbose": verbose, **kwargs}
-        arguments["callbacks"] = [watch, *callbacks]  # first, so that no other sees, or keeps, a bad epoch
-        for callback in callbacks:
-            if hasattr(callback, "before_fit"):
-                callback.before_fit(self, arguments)
-        self.history = keras.callbacks.History()  # Keras puts its own in this place, but not at once
-        try:
-            return super().fit(**arguments)
-        except KeyboardInterrupt:
-            print(f"\nStopped by hand {watch.place()}. The model keeps what it learned.")
-            raise
-
-    def evaluate(self, x=None, *args, **kwargs):
-        """As `keras.Model.evaluate`; x are images (batch, height, width, channels) in [0, 1]."""
-        self._check_images(x, "x")
-        return super().evaluate(x, *args, **kwargs)
-
-    def predict(self, x, *args, **kwargs):
-        """As `keras.Model.predict`: what `call` returns, computed batch by batch, as numpy arrays."""
-        self._check_images(x, "x")
-        return super().predict(x, *args, **kwargs)
-
-    def decode(self, z):
-        """Codes (batch, latent_dim) → pixel means in [0, 1], (batch, height, width, channels), as a numpy array."""
-        z = ops.convert_to_tensor(z, dtype=self.decoder.inputs[0].dtype)
-        if len(z.shape) != 2 or z.shape[-1] != self.latent_dim:
-            raise ValueError(f"z has shape {tuple(z.shape)}; this model decodes (batch, {self.latent_dim}).")
-        return ops.convert_to_numpy(ops.sigmoid(at_least_float32(self.decoder(z))))
-
-    def _check_images(self, x, name):
-        if hasattr(x, "element_spec"):  # a tf.data.Dataset: its first batch stands for all
-            x = next(iter(x))
-        if isinstance(x, (tuple, list)):
-            x = x[0]
-        if not hasattr(x, "shape"):
-            return
-        if tuple(x.shape[1:]) != self.image_shape or len(x.shape) != 4:
-            expected = ", ".join(map(str, ("batch", *self.image_shape)))
-            raise ValueError(
-                f"{name} has shape {tuple(x.shape)}; this model reads ({expected}). "
-                "One image needs a batch axis, x[None]; grey images need a channel axis, x[..., None]."
-            )
-        check_pixels(x, name)
-
-    def get_config(self):
-        networks = {"encoder": self.encoder, "decoder": self.decoder}
-        return {
-            "name": self.name,
-            **{name: keras.saving.serialize_keras_object(network) for name, network in networks.items()},
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        networks = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in ("encoder", "decoder")}
-        return cls(**networks, **config)
-
-
-def _check_networks(encoder, decoder, heads):
-    outputs = len(encoder.outputs)
-    if outputs != heads:
-        expected = "mean and log_var (variational=True)" if heads == 2 else "one code (variational=False)"
-        raise ValueError(f"the encoder has {outputs} output(s); this model needs {expected}.")
-    codes, z = encoder.outputs[0].shape[-1], decoder.input_shape[-1]
-    if codes != z:
-        raise ValueError(
-            f"the encoder gives {codes} latents and the decoder takes {z}: build both with one latent_dim."
-        )
-    images, logits = tuple(encoder.input_shape[1:]), tuple(decoder.output_shape[1:])
-    if images != logits:
-        raise ValueError(
-            f"the encoder reads images {images} and the decoder gives {logits}: build both with one image_shape."
-        )
-
 
 @keras.saving.register_keras_serializable(package="vae_helpers")
-class Autoencoder(_EncoderDecoder):
+class Autoencoder(EncoderDecoder):
     """An encoder with one output (the code) and a decoder, trained to give the image back.
 
     encoder: (batch, height, width, channels) → code (batch, latent_dim), built with variational=False.
@@ -204,31 +30,34 @@ class Autoencoder(_EncoderDecoder):
     """
 
     def __init__(self, encoder, decoder, reconstruction="squared_error", **kwargs):
-        super().__init__(encoder, decoder, **kwargs)
+        super().__init__(encoder, decoder, mean=ops.sigmoid, pixels=(0.0, 1.0), **kwargs)
         if reconstruction not in ("squared_error", "bernoulli"):
             raise ValueError(f"reconstruction is {reconstruction!r}; it must be 'squared_error' or 'bernoulli'.")
-        self.reconstruction = reconstruction
+        self._reconstruction = reconstruction
 
-    def call(self, x):
+    reconstruction = fixed("reconstruction")
+
+    def call(self, x, training=None):
         """Images → a dict of the code (batch, latent_dim) and the logits (batch, height, width, channels)."""
-        code = self.encoder(x)
-        return {"code": code, "logits": self.decoder(code)}
+        code = self.encoder(x, training=training)
+        return {"code": code, "logits": self.decoder(code, training=training)}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        logits = at_least_float32(y_pred["logits"])
+        target, weight = self._target_and_weight(x, y, sample_weight, logits)
         if self.reconstruction == "bernoulli":
-            reconstruction = bernoulli_nll(x, y_pred["logits"])
+            reconstruction = weight * bernoulli_nll(target, logits)
         else:
-            reconstruction = squared_error(x, ops.sigmoid(at_least_float32(y_pred["logits"])))
+            reconstruction = weight * squared_error(target, ops.sigmoid(logits))
         self.reconstruction_tracker.update_state(reconstruction)
         return self._share(ops.mean(reconstruction) + sum(self.losses), x)
 
     def encode(self, x):
-        """Images (batch, height, width, channels) → codes (batch, latent_dim)."""
-        self._check_images(x, "x")
-        return at_least_float32(self.encoder(x))
+        """Images (batch, height, width, channels), or a Dataset of them → codes (batch, latent_dim)."""
+        return joined([at_least_float32(self.encoder(images, training=False)) for images in self._batches(x)])
 
     def reconstruct(self, x):
-        """Images → pixel means in [0, 1] of the same shape, as a numpy array."""
+        """Images, or a Dataset of them → pixel means in [0, 1] of the same shape, as a numpy array."""
         return self.decode(self.encode(x))
 
     def get_config(self):
@@ -236,7 +65,7 @@ class Autoencoder(_EncoderDecoder):
 
 
 @keras.saving.register_keras_serializable(package="vae_helpers")
-class VAE(_EncoderDecoder):
+class VAE(EncoderDecoder):
     """A variational autoencoder with the prior N(0, I) and, unless you choose another, a Bernoulli likelihood.
 
     encoder: (batch, height, width, channels) → [mean, log_var], each (batch, latent_dim).
@@ -247,15 +76,18 @@ class VAE(_EncoderDecoder):
     free_bits: nats of KL that each latent may have without paying more. In the loss, the KL of a latent, averaged
         over the batch, counts as free_bits where it is smaller. 0 for none.
     nll: the likelihood, as a function of images and decoder outputs, (batch, height, width, channels) each, that gives
-        -log p(x|z) in nats, (batch,): for example `continuous_bernoulli_nll`. To save the model, it must be a function
-        of the package or registered with Keras (`keras.saving.register_keras_serializable`).
+        -log p(x|z) in nats, (batch,): for example `continuous_bernoulli_nll`. A function of your own says by
+        `vh.likelihood` what its mean is. To save the model, it must be a function of the package or registered with
+        Keras (`keras.saving.register_keras_serializable`).
 
     `loss` = `reconstruction` + beta · `kl`, in nats per image: summed over pixels and over latents, averaged over
     the batch, with one sample of z per image (plus regularizers of the networks). In evaluation and validation this
     holds always: warm_up and free_bits are ways to train, and no model is judged by them. In training they change
     what is minimized, so there `loss` has the other weight, or the free bits, in it; `kl` stays the true KL.
-    Raises ValueError for networks that do not fit together, or a beta, warm_up or free_bits that is negative or not
-    finite.
+    Images may be of any shape that the networks read: a table with rows of 4 numbers trains too, figures need images.
+    Raises ValueError for networks that do not fit together or that Keras cannot look into, a decoder that ends in a
+    sigmoid where the likelihood takes logits, an nll without a mean, or a beta, warm_up or free_bits that is not a
+    plain number, negative, or not finite.
     Source: Kingma & Welling (2014), equations 7 and 10; beta from Higgins et al., beta-VAE (2017), equation 4;
     warm-up from Bowman et al., Generating Sentences from a Continuous Space (2016), and Sønderby et al., Ladder VAEs
     (2016); free bits from Kingma et al., Inverse Autoregressive Flow (2016), its appendix on free bits.
@@ -264,55 +96,57 @@ class VAE(_EncoderDecoder):
     code_heads = 2
 
     def __init__(self, encoder, decoder, beta=1.0, nll=bernoulli_nll, warm_up=0, free_bits=0.0, **kwargs):
-        super().__init__(encoder, decoder, **kwargs)
-        if not callable(nll):
-            raise ValueError(f"nll is {nll!r}; it must be a function of images and logits, such as vh.bernoulli_nll.")
-        self.nll = nll
-        for name, value in (("beta", beta), ("warm_up", warm_up), ("free_bits", free_bits)):
-            if not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"{name} is {value}; it must be a finite number, 0 or more.")
-        self._beta, self._warm_up, self._free_bits = float(beta), int(warm_up), float(free_bits)
+        mean, pixels = inputs.check_nll(nll)
+        super().__init__(encoder, decoder, mean, pixels, **kwargs)
+        self._nll = nll
+        rising = " For a weight that rises in training: VAE(…, beta=1.0, warm_up=1000), in steps."
+        self._beta = number(beta, "beta", remedy=rising)
+        self._warm_up = number(warm_up, "warm_up", whole=True)
+        self._free_bits = number(free_bits, "free_bits")
         self.seed_generator = keras.random.SeedGenerator()
         self.kl_tracker = Mean("kl")
 
-    @property
-    def beta(self):
-        """The weight of the KL term; fixed when the model is made, because training compiles it in."""
-        return self._beta
+    nll = fixed("nll")
+    beta = fixed("beta", " For a weight that rises in training: VAE(…, beta=1.0, warm_up=1000), in steps.")
+    warm_up = fixed("warm_up")
+    free_bits = fixed("free_bits")
 
-    def call(self, x):
+    def call(self, x, training=None):
         """Images → a dict of mean, log_var (batch, latent_dim) and the logits decoded from one sample of z."""
-        mean, log_var = self._posterior(x)
-        return {"mean": mean, "log_var": log_var, "logits": self.decoder(self.reparameterize(mean, log_var))}
+        mean, log_var = self._posterior(x, training)
+        z = self.reparameterize(mean, log_var)
+        return {"mean": mean, "log_var": log_var, "logits": self.decoder(z, training=training)}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        reconstruction = self.nll(x, y_pred["logits"])
+        target, weight = self._target_and_weight(x, y, sample_weight, y_pred["logits"])
+        reconstruction = self.nll(target, y_pred["logits"])
         if len(reconstruction.shape) != 1:
             raise ValueError(
                 f"nll gives an array of shape {tuple(reconstruction.shape)}; it must give one number per image, "
                 "(batch,): sum over height, width and channels."
             )
-        kl = gaussian_kl(y_pred["mean"], y_pred["log_var"])
+        reconstruction = weight * reconstruction
+        kl = weight * gaussian_kl(y_pred["mean"], y_pred["log_var"])
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        if training and (self._warm_up or self._free_bits):
-            weight = ops.cast(self._weight_now(), kl.dtype)
-            kl_term = weight * self._kl_with_free_bits(y_pred["mean"], y_pred["log_var"])
+        if training and (self.warm_up or self.free_bits):
+            beta_now = ops.cast(self._beta_now(), kl.dtype)
+            kl_term = beta_now * self._kl_with_free_bits(y_pred["mean"], y_pred["log_var"], weight)
         else:
             kl_term = self.beta * ops.mean(kl)
         return self._share(ops.mean(reconstruction) + kl_term + sum(self.losses), x)
 
-    def _weight_now(self):
+    def _beta_now(self):
         """beta, or less of it during the warm-up. From the optimizer's count: a callback sees every 20th step only."""
-        if not self._warm_up:
+        if not self.warm_up:
             return self.beta
         if keras.backend.backend() == "jax":
             raise ValueError("warm_up needs the optimizer's count, which JAX hides in training: leave it out, at 0.")
-        return self.beta * ops.minimum(ops.cast(iterations(self.optimizer), "float32") / self._warm_up, 1.0)
+        return self.beta * ops.minimum(ops.cast(iterations(self.optimizer), "float32") / self.warm_up, 1.0)
 
-    def _kl_with_free_bits(self, mean, log_var):
-        of_latents = ops.mean(gaussian_kl(mean[..., None], log_var[..., None]), axis=0)
-        return ops.sum(ops.maximum(of_latents, self._free_bits))
+    def _kl_with_free_bits(self, mean, log_var, weight):
+        of_latents = ops.transpose(gaussian_kl(mean[..., None], log_var[..., None]))  # (latent_dim, batch)
+        return ops.sum(ops.maximum(ops.mean(weight * of_latents, axis=1), self.free_bits))
 
     def reparameterize(self, mean, log_var):
         """One sample z = mean + exp(log_var / 2) · ε per row, ε ~ N(0, I) new at each call. Same shape as mean."""
@@ -323,41 +157,44 @@ class VAE(_EncoderDecoder):
             return keras.random.normal(ops.shape(like), dtype=like.dtype, seed=self.seed_generator)
         # Keras would give the same values to all devices: so each draws those of all, and takes its own.
         shape = (self._replicas, *ops.shape(like))
-        return keras.random.normal(shape, dtype=like.dtype, seed=self.seed_generator)[_replica()]
+        return keras.random.normal(shape, dtype=like.dtype, seed=self.seed_generator)[replica()]
 
     def reseed(self, seed):
         """Restart the model's noise: after the same seed come the same samples. seed: an integer from 0."""
         self.seed_generator.state.assign([seed, 0])
 
     def encode(self, x):
-        """Images (batch, height, width, channels) → mean and log_var of q(z|x), each (batch, latent_dim)."""
-        self._check_images(x, "x")
-        return self._posterior(x)
+        """Images (batch, height, width, channels), or a Dataset of them → mean and log_var of q(z|x).
 
-    def _posterior(self, x):
-        mean, log_var = map(at_least_float32, self.encoder(x))
+        Each is (batch, latent_dim). Computed batch by batch, without noise and with the networks at rest.
+        """
+        means, log_vars = zip(*(self._posterior(images) for images in self._batches(x)))
+        return joined(means), joined(log_vars)
+
+    def _posterior(self, x, training=False):
+        mean, log_var = map(at_least_float32, self.encoder(x, training=training))
         return mean, ops.clip(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT)
 
     def reconstruct(self, x):
-        """Images → pixel means in [0, 1] of the same shape, as a numpy array; decoded from the mean, without noise."""
+        """Images, or a Dataset of them → the means of p(x|z), as a numpy array; z is the mean of q(z|x), no noise."""
         return self.decode(self.encode(x)[0])
 
     def sample(self, n, seed=None):
-        """Pixel means (n, height, width, channels) of n draws of z from the prior N(0, I), as a numpy array.
+        """The means of p(x|z) for n draws of z from the prior N(0, I), (n, height, width, channels), a numpy array.
 
-        seed: an integer for the same images each time; without one the model's own noise continues.
-        These are the means of p(x|z), not draws from it: drawn pixels would each be 0 or 1.
+        n: a whole number from 1. seed: an integer for the same images each time; without one the model's own noise
+        continues. These are the means of p(x|z), not draws from it: drawn pixels would each be 0 or 1.
         """
         seed = self.seed_generator if seed is None else seed
-        return self.decode(keras.random.normal((n, self.latent_dim), seed=seed))
+        return self.decode(keras.random.normal((whole(n, "n"), self.latent_dim), seed=seed))
 
     def get_config(self):
         return {
             **super().get_config(),
             "beta": self.beta,
-            "warm_up": self._warm_up,
-            "free_bits": self._free_bits,
-            "nll": keras.saving.serialize_keras_object(self.nll),
+            "warm_up": self.warm_up,
+            "free_bits": self.free_bits,
+            "nll": keras.saving.serialize_keras_object(_registered(self.nll)),
         }
 
     @classmethod
@@ -365,3 +202,16 @@ class VAE(_EncoderDecoder):
         if "nll" in config:  # files from before there was a choice have none
             config["nll"] = keras.saving.deserialize_keras_object(config["nll"])
         return super().from_config(config)
+
+
+def _registered(nll):
+    """nll, if Keras will find it again when the model is loaded. Raises ValueError if not."""
+    kind = nll if inspect.isfunction(nll) else type(nll)
+    name = keras.saving.get_registered_name(kind)
+    if keras.saving.get_registered_object(name) is not kind:
+        raise ValueError(
+            f"nll is {kind.__name__!r}, which Keras could not load again: write "
+            "@keras.saving.register_keras_serializable() above its definition (a lambda needs a name: make it a "
+            "function). Or save the networks alone: vae.save_weights(…), vae.encoder.save(…)."
+        )
+    return nll

@@ -6,7 +6,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from keras import ops
 from matplotlib import patheffects
+from matplotlib.colors import hsv_to_rgb, to_hex
 from matplotlib.patches import Ellipse, FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
+
+from vae_helpers.inputs import check_labels, check_pictures
 
 # Ten colours that differ in hue and in brightness (Okabe and Ito's eight, two added); classes are named in the
 # figure as well, so that no reader depends on colour alone.
@@ -21,40 +25,42 @@ def _array(values):
     return ops.convert_to_numpy(values)
 
 
-def _check_batch(images, name="images"):
-    images = _array(images)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"{name} has shape {images.shape}; it must be (batch, height, width, 1 or 3). One image: image[None]."
-        )
-    return images
+def class_colors(n):
+    """A colour for each of n classes: CLASS_COLORS for up to ten, so many hues in two brightnesses for more."""
+    if n <= len(CLASS_COLORS):
+        return CLASS_COLORS[:n]
+    return tuple(to_hex(hsv_to_rgb((i / n, 0.9, 0.85 if i % 2 else 0.55))) for i in range(n))
 
 
 def mosaic(rows, gap=_GAP):
     """Rows of images (n, height, width, channels) → one picture (height, width, channels) with white gaps.
 
     gap: white pixels between two images. Short rows are filled with white. For a GIF, or for a drawing of your own.
+    Raises ValueError for numbers outside [0, 1]; uint8 is divided by 255.
     """
+    rows = [check_pictures(row, f"rows[{i}]") for i, row in enumerate(rows)]
     height, width, channels = rows[0].shape[1:]
     columns = max(len(row) for row in rows)
     picture = np.ones((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, channels))
     for i, row in enumerate(rows):
         for j, image in enumerate(row):
             top, left = i * (height + gap), j * (width + gap)
-            picture[top : top + height, left : left + width] = np.clip(image, 0, 1)
+            picture[top : top + height, left : left + width] = image
     return picture
 
 
 def plot_images(images, row_titles=None, titles=None, title=None, columns=10, ax=None):
     """Images side by side, drawn as one picture.
 
-    images: (n, height, width, channels) in [0, 1], broken into rows of `columns`; or a list of such arrays, one a row.
+    images: (n, height, width, channels) in [0, 1] or uint8, broken into rows of `columns`; or a list of such arrays,
+        one a row.
     row_titles: a text left of each row. titles: a text above each column. title: one above the figure.
+    Raises ValueError for other shapes, and for numbers outside [0, 1], such as logits.
     """
     if isinstance(images, (list, tuple)):
-        rows = [_check_batch(row, f"images[{i}]") for i, row in enumerate(images)]
+        rows = [check_pictures(row, f"images[{i}]") for i, row in enumerate(images)]
     else:
-        images = _check_batch(images)
+        images = check_pictures(images)
         rows = [images[i : i + columns] for i in range(0, len(images), columns)]
     if not rows or any(len(row) == 0 for row in rows):
         raise ValueError("images is empty, or one of its rows is: there is nothing to draw.")
@@ -85,29 +91,31 @@ def _ticks(set_ticks, labels, size):
 
 def plot_reconstructions(model, x, ax=None):
     """Images above, what the model makes of them below. x: (n, height, width, channels), about ten of them."""
-    return plot_images([_check_batch(x, "x"), model.reconstruct(x)], ["image", "reconstruction"], ax=ax)
+    return plot_images([check_pictures(x, "x"), model.reconstruct(x)], ["image", "reconstruction"], ax=ax)
 
 
 def plot_history(history, ax=None):
     """One panel each for loss, reconstruction and KL, as far as the history holds them; train and validation.
 
-    history: what `fit` returns. ax: as many axes as there are panels, or None. Returns the array of axes.
+    history: what `fit` returns, or its `history`. ax: as many axes as there are panels, or None.
+    Returns the array of axes.
     """
-    panels = [name for name in ("loss", "reconstruction", "kl") if name in history.history]
+    values = getattr(history, "history", history)
+    panels = [name for name in ("loss", "reconstruction", "kl") if name in values]
     if not panels:
         raise ValueError("history holds no loss: pass what fit returned, after at least one epoch.")
-    if "kl" not in panels and np.allclose(history.history["loss"], history.history.get("reconstruction", np.nan)):
+    if "kl" not in panels and np.allclose(values["loss"], values.get("reconstruction", np.nan)):
         panels = ["loss"]  # an autoencoder: both are the same number
     if ax is None:
         _, ax = plt.subplots(1, len(panels), figsize=(3.4 * len(panels) + 0.6, 3.2))
     axes = np.atleast_1d(ax)
     if len(axes) != len(panels):
         raise ValueError(f"ax holds {len(axes)} axes; this history needs {len(panels)}, one each for {panels}.")
-    epochs = np.arange(1, len(history.history["loss"]) + 1)
+    epochs = np.arange(1, len(values["loss"]) + 1)
     for axis, name in zip(axes, panels):
-        axis.plot(epochs, history.history[name], "o-", markersize=4, label="training")
-        if f"val_{name}" in history.history:
-            axis.plot(epochs, history.history[f"val_{name}"], "s--", markersize=4, label="validation")
+        axis.plot(epochs, values[name], "o-", markersize=4, label="training")
+        if f"val_{name}" in values:
+            axis.plot(epochs, values[f"val_{name}"], "s--", markersize=4, label="validation")
         axis.set(title={"kl": "KL"}.get(name, name), xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
     if "kl" in panels:
@@ -116,34 +124,53 @@ def plot_history(history, ax=None):
     return axes
 
 
-def _check_two_latents(latent_dim, what):
+def _check_two_latents(latent_dim, what, remedies):
+    """remedies: what to write for one latent, and for more than two."""
     if latent_dim != 2:
+        one, more = remedies
         raise ValueError(
-            f"{what} has {latent_dim} latents; this figure has room for 2. Draw the first two principal "
-            "components instead: sklearn.decomposition.PCA(2).fit_transform(codes)."
+            f"{what} has {latent_dim} latent{'s' * (latent_dim > 1)}; this figure has room for 2. "
+            f"{one if latent_dim < 2 else more}"
         )
 
 
-def plot_latent_scatter(codes, labels, class_names, limit=None, ax=None):
+_OF_CODES = (
+    "Draw it as a histogram: plt.hist(codes[labels == 0, 0]).",
+    "Draw the first two principal components instead: sklearn.decomposition.PCA(2).fit_transform(codes).",
+)
+_OF_A_MODEL = (
+    "Draw a row of images: vh.plot_images(model.decode(vh.latent_grid(10)[:, None])).",
+    'Draw a plane through the codes: vh.latent_explorer(model, images, plane="pca").',
+)
+
+
+def _codes(values, name, remedies):
+    values = _array(values)
+    if values.ndim != 2:
+        raise ValueError(f"{name} has shape {values.shape}; give (n, 2), for a VAE mean, log_var = vae.encode(x).")
+    _check_two_latents(values.shape[-1], name, remedies)
+    return values
+
+
+def plot_latent_scatter(codes, labels, class_names=None, limit=None, ax=None):
     """One dot per image at its code, coloured by class, each class named at the median of its dots.
 
-    codes: (n, 2), for a VAE the mean. labels: (n,), indices into class_names.
+    codes: (n, 2), for a VAE the mean. labels: (n,), indices into class_names, or one-hot, or the names.
+    class_names: a text for each class; None to name them by their labels.
     limit: draw both axes over [-limit, limit]; by default as far as the codes go.
-    Raises ValueError for codes with other than 2 latents, or lengths that differ.
+    Raises ValueError for codes with other than 2 latents, and for labels that do not fit.
     """
-    codes, labels = _array(codes), np.asarray(labels)
-    _check_two_latents(codes.shape[-1], "codes")
-    if len(codes) != len(labels):
-        raise ValueError(f"codes holds {len(codes)} rows and labels {len(labels)}; give one label for each code.")
+    codes = _codes(codes, "codes", _OF_CODES)
+    names, labels = check_labels(labels, len(codes), class_names)
     if ax is None:
         _, ax = plt.subplots(figsize=(7.5, 5.6))
     order = np.random.default_rng(0).permutation(len(codes))  # so that no class lies on top of the others
-    colors = np.array(CLASS_COLORS)[labels % len(CLASS_COLORS)]
+    palette = class_colors(len(names))
+    colors = np.array(palette)[labels]
     ax.scatter(*codes[order].T, s=5, alpha=0.5, c=colors[order], linewidths=0, rasterized=True)
     for label in np.unique(labels):
-        name = str(class_names[label])
-        color = CLASS_COLORS[label % len(CLASS_COLORS)]
-        ax.plot([], [], "o", color=color, label=name)
+        name = names[label]
+        ax.plot([], [], "o", color=palette[label], label=name)
         middle = np.median(codes[labels == label], axis=0)
         text = ax.text(*middle, name, weight="bold", size=12, ha="center", va="center")
         text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
@@ -154,19 +181,26 @@ def plot_latent_scatter(codes, labels, class_names, limit=None, ax=None):
     return ax
 
 
-def plot_clouds(mean, log_var, labels=None, limit=3.5, ax=None):
+def plot_clouds(mean, log_var, labels=None, limit=3.5, ax=None, class_names=None):
     """The cloud q(z|x) of each image as an ellipse of one standard deviation, over the same ellipse of the prior.
 
-    mean, log_var: (n, 2), some forty of them. labels: (n,) for the colours. limit: both axes over [-limit, limit].
-    Raises ValueError for other than 2 latents.
+    mean, log_var: (n, 2), some forty of them. labels: the n classes for the colours: whole numbers, one-hot, or names
+        of class_names. limit: both axes over [-limit, limit].
+    Raises ValueError for other than 2 latents, and for labels that do not fit.
     """
-    mean, width = _array(mean), 2 * np.exp(0.5 * _array(log_var))
-    _check_two_latents(mean.shape[-1], "mean")
+    mean, log_var = _codes(mean, "mean", _OF_CODES), _codes(log_var, "log_var", _OF_CODES)
+    if len(mean) != len(log_var):
+        raise ValueError(f"mean holds {len(mean)} clouds and log_var {len(log_var)}; give both of one encode.")
+    width, colors = 2 * np.exp(0.5 * log_var), [CLASS_COLORS[0]] * len(mean)
+    if labels is not None:
+        if class_names is None and np.asarray(labels).dtype.kind in "iu" and len(mean):
+            class_names = range(max(int(np.max(labels)) + 1, len(CLASS_COLORS)))  # a class keeps its colour
+        names, labels = check_labels(labels, len(mean), class_names)
+        colors = [class_colors(len(names))[label] for label in labels]
     if ax is None:
         _, ax = plt.subplots(figsize=(5.2, 5.2))
     ax.add_patch(Ellipse((0, 0), 2, 2, fill=False, linestyle="--", linewidth=2, label="prior"))
-    for i, (center, (horizontal, vertical)) in enumerate(zip(mean, width)):
-        color = CLASS_COLORS[0 if labels is None else labels[i] % len(CLASS_COLORS)]
+    for color, center, (horizontal, vertical) in zip(colors, mean, width):
         ax.add_patch(Ellipse(center, horizontal, vertical, facecolor=color, edgecolor=color, alpha=0.35))
         ax.plot(*center, ".", color=color, markersize=5)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
@@ -199,23 +233,30 @@ def plot_manifold(model, n=20, spacing="linear", limit=4.0, ax=None):
     The first latent runs to the right, the second upward; the ticks are in latent units.
     Raises ValueError for a model with other than 2 latents.
     """
-    _check_two_latents(model.latent_dim, "the model")
+    _check_two_latents(model.latent_dim, "the model", _OF_A_MODEL)
     limits = (limit, limit) if np.ndim(limit) < 2 else limit
     first, second = (latent_grid(n, spacing, one) for one in limits)
     z = np.stack(np.meshgrid(first, second[::-1]), axis=-1)  # row 0 is the top: the largest second latent
-    images = model.decode(z.reshape(-1, 2))
+    images = check_pictures(model.decode(z.reshape(-1, 2)), "what the model decodes")
     height, width, channels = images.shape[1:]
     picture = images.reshape(n, n, height, width, channels).transpose(0, 2, 1, 3, 4)
     if ax is None:
         _, ax = plt.subplots(figsize=(6.4, 6.4))
     ax.imshow(picture.reshape(n * height, n * width, channels), vmin=0, vmax=1, cmap="gray")
-    shown = np.unique(np.linspace(0, n - 1, min(n, 7)).round().astype(int))
-    labels = [[f"{round(axis[i], 1) + 0.0:.1f}" for i in shown] for axis in (first, second)]  # + 0.0: no "-0.0"
-    ax.set_xticks(shown * width + (width - 1) / 2, labels[0])
-    ax.set_yticks((n - 1 - shown) * height + (height - 1) / 2, labels[1])
+    values, places = _round_ticks(first)
+    ax.set_xticks(places * width + (width - 1) / 2, values)
+    values, places = _round_ticks(second)
+    ax.set_yticks((n - 1 - places) * height + (height - 1) / 2, values)
     ax.set(xlabel="$z_1$", ylabel="$z_2$")
     ax.grid(False)
     return ax
+
+
+def _round_ticks(axis):
+    """Round numbers along an axis, as texts, and where they lie among its tiles: 1.5 is halfway from tile 1 to 2."""
+    values = MaxNLocator(7, steps=[1, 2, 5, 10]).tick_values(axis[0], axis[-1])
+    values = values[(values >= axis[0] - 1e-9) & (values <= axis[-1] + 1e-9)]
+    return [f"{value + 0.0:g}" for value in values], np.interp(values, axis, np.arange(len(axis)))  # + 0.0: no "-0"
 
 
 def plot_architecture(model, ax=None):

@@ -9,10 +9,8 @@
 # %% [markdown]
 # # 04 · The convolutional VAE
 #
-# You give the VAE layers that know about pixels and their neighbours, train it better than the official TensorFlow tutorial does, and measure what
-# convolutions buy on this data, and what they do not.
-#
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/04_convolutional_vae.ipynb)
+# You give the VAE layers that know about pixels and their neighbours, train it better than the official TensorFlow tutorial does,
+# and measure what convolutions buy on this data, and what they do not.
 #
 # **Time:** about 7 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
 #
@@ -26,14 +24,11 @@
 # **You need** lessons 02 and 03 (encoder, decoder, `mean`, `log_var`, reconstruction, KL, ELBO, effective β).
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
-# the README of the course says how to install.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -52,11 +47,14 @@ data = vh.load_images("mnist", binarize="threshold")
 # %% [markdown]
 # ## What does a Dense layer not know?
 #
-# To a Dense layer, an image is a list of 784 numbers. Pixel 100 and pixel 101 are neighbours; the layer does not know it. If we shuffled the pixels of *all* images in the same way, it
-# would learn just as well. A **convolution** uses what we know: neighbours belong together, and a stroke is a stroke wherever it is.
+# To a Dense layer, an image is a list of 784 numbers.
+# Pixel 100 and pixel 101 are neighbours; the layer does not know it.
+# If we shuffled the pixels of *all* images in the same way, it would learn just as well.
+# A **convolution** uses what we know: neighbours belong together, and a stroke is a stroke wherever it is.
 #
-# A convolution has a small **kernel**, for example 3 × 3 numbers. It lays the kernel on each place of the image, multiplies number by number, and adds up. The results form a new image, a
-# *feature map*.
+# A convolution has a small **kernel**, for example 3 × 3 numbers.
+# It lays the kernel on each place of the image, multiplies number by number, and adds up.
+# The results form a new image, a *feature map*.
 
 # %%
 digit = data.x_test[0]  # (28, 28, 1)
@@ -83,16 +81,25 @@ for ax in axes:
     ax.set_axis_off()
 
 # %% [markdown]
-# **What you see.** One digit, and two feature maps. The first kernel answers where the image changes from left to right: violet where it is brighter on the right, orange for the opposite, white for no change. The second
-# kernel does the same from top to bottom. Here we chose the nine numbers. In a network, training finds them, and each layer has many kernels (*filters*). The maps of one layer lie on top of each other; each is a *channel*. A grey image has one
-# channel.
+# **What you see.** One digit, and two feature maps.
+# The first kernel answers where the image changes from left to right: violet where it is brighter on the right, orange for the opposite, white for no change.
+# The second kernel does the same from top to bottom.
+# Here we chose the nine numbers.
+# In a network, training finds them, and each layer has many kernels (*filters*).
+# The maps of one layer lie on top of each other; each is a *channel*.
+# A grey image has one channel.
 #
-# Two words about size. With **padding** "same", zeros are put around the image, and the map has the size of the image. With "valid", the kernel stays inside, and a 3 × 3 kernel loses one pixel on
-# each side. With **stride** 2, the kernel moves two pixels at a time, and the map is about half as large. For "valid", a side of $n$ pixels becomes $\lfloor(n-k)/s\rfloor+1$, with kernel side $k$ and stride $s$; the brackets mean: round down.
+# Two words about size.
+# With **padding** "same", zeros are put around the image, and the map has the size of the image.
+# With "valid", the kernel stays inside, and a 3 × 3 kernel loses one pixel on each side.
+# With **stride** 2, the kernel moves two pixels at a time, and the map is about half as large.
+# For "valid", a side becomes $\lfloor(\text{side}-\text{kernel})/\text{stride}\rfloor+1$ pixels; the brackets mean: round down.
 #
 # ### Exercise 4.1 · Slide the kernel yourself
 #
-# Write a convolution with numpy and two loops: stride 1, padding "valid". The kernel need not be square. It is laid on as it is, without turning it.
+# Write a convolution with numpy and two loops: stride 1, padding "valid".
+# The kernel need not be square.
+# It is laid on as it is, without turning it.
 
 # %%
 def convolve(image, kernel):
@@ -110,15 +117,22 @@ def convolve(image, kernel):
 vh.check.convolve(convolve)
 
 # %% [markdown]
-# **Target:** `convolve(digit[:, :, 0], kernels["level edges"])` should have the shape (26, 26) and be equal to `maps["level edges"][0, 1:-1, 1:-1, 0]`: the map above without its outermost pixels (there the padding was "same").
+# **Target:** `convolve(digit[:, :, 0], kernels["level edges"])` should have the shape (26, 26) and be equal to `maps["level edges"][0, 1:-1, 1:-1, 0]`:
+# the map above without its outermost pixels (there the padding was "same").
 #
-# How many parameters does such a layer have? Each filter has one kernel for each input channel, and one number to add (the bias). The place does not count: the same kernel is used everywhere.
+# How many parameters does such a layer have?
+# Each filter has one kernel for each input channel, and one number to add (the bias).
+# The place does not count: the same kernel is used everywhere.
 #
-# **Predict.** A convolution with 64 filters of 3 × 3 reads 32 channels. How many parameters does it have? How many would a Dense layer have, from 14 × 14 × 32 numbers to 7 × 7 × 64?
+# **Predict.** A convolution with 64 filters of 3 × 3 reads 32 channels.
+# How many parameters does it have?
+# How many would a Dense layer have, from 14 × 14 × 32 numbers to 7 × 7 × 64?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Each filter has 3 · 3 · 32 = 288 numbers and a bias, so 289; 64 of them make 18,496. The Dense layer has one number for each pair: 6,272 · 3,136 and 3,136 biases, nearly 20 million. The next cell asks Keras.
+# Each filter has 3 · 3 · 32 = 288 numbers and a bias, so 289; 64 of them make 18,496.
+# The Dense layer has one number for each pair: 6,272 · 3,136 and 3,136 biases, nearly 20 million.
+# The next cell asks Keras.
 #
 # </details>
 
@@ -129,8 +143,10 @@ print("convolution:", conv.count_params(), "=", (3 * 3 * 32 + 1) * 64)
 print("Dense layer:", (14 * 14 * 32 + 1) * (7 * 7 * 64))
 
 # %% [markdown]
-# The decoder must go the other way, from small to large. A **transposed convolution** takes each number of its input, multiplies the kernel by it, and *stamps* the result into the output; with stride 2, the
-# stamps are two pixels apart, and where stamps overlap, they add. The output is about twice as large.
+# The decoder must go the other way, from small to large.
+# A **transposed convolution** takes each number of its input, multiplies the kernel by it, and *stamps* the result into the output;
+# with stride 2, the stamps are two pixels apart, and where stamps overlap, they add.
+# The output is about twice as large.
 
 # %%
 small = np.zeros((4, 4), "float32")
@@ -156,12 +172,16 @@ for ax, picture, title in zip(axes, (small, kernel, stamped), ("input, 4 × 4", 
     ax.grid(color="0.4")
 
 # %% [markdown]
-# **What you see.** Three bright numbers on the left become three copies of the kernel on the right, each as bright as its number, twice as far apart. The size: $(4-1)\cdot2+3=9$. With padding "same" the
-# border is cut, so that the output is exactly twice as large.
+# **What you see.** Three bright numbers on the left become three copies of the kernel on the right, each as bright as its number, twice as far apart.
+# The size: $(4-1)\cdot2+3=9$.
+# With padding "same" the border is cut, so that the output is exactly twice as large.
 #
 # ### Exercise 4.2 · How large, how many?
 #
-# A transposed convolution reads a map of `side` × `side` × `channels`. Compute the side of its output and its number of parameters, which counts as for a convolution. Here `kernel` is the side of the square kernel; it is at least as large as the stride. With padding "same", the output is exactly `stride` times as large; with "valid", think of the stamps: where does the last one begin, and where does it end?
+# A transposed convolution reads a map of `side` × `side` × `channels`.
+# Compute the side of its output and its number of parameters, which counts as for a convolution.
+# Here `kernel` is the side of the square kernel; it is at least as large as the stride.
+# With padding "same", the output is exactly `stride` times as large; with "valid", think of the stamps: where does the last one begin, and where does it end?
 
 # %%
 def transposed_size(side, channels, filters, kernel, stride, padding):
@@ -175,7 +195,8 @@ def transposed_size(side, channels, filters, kernel, stride, padding):
 vh.check.transposed_size(transposed_size)
 
 # %% [markdown]
-# **Target:** for 16 filters of 5 × 5, stride 3, padding "valid", on a map of 6 × 6 × 8, Keras says the following. `transposed_size(6, 8, 16, 5, 3, "valid")` should give the same side and the same number.
+# **Target:** for 16 filters of 5 × 5, stride 3, padding "valid", on a map of 6 × 6 × 8, Keras says the following.
+# `transposed_size(6, 8, 16, 5, 3, "valid")` should give the same side and the same number.
 
 # %% tags=["nbval-check-output"]
 layer = layers.Conv2DTranspose(16, 5, strides=3, padding="valid")
@@ -198,8 +219,10 @@ def tutorial_network():
 vh.plot_architecture(tutorial_network());
 
 # %% [markdown]
-# **What you see.** The encoder halves the sides twice (with "valid" padding: 28 → 13 → 6, as the formula says), while the number of channels grows. The decoder starts from a 7 × 7 map with 32 channels and doubles the sides
-# twice. Orange boxes are convolutions, green ones transposed convolutions. The whole model has 69,989 parameters; the first Dense layer of the larger network in lesson 02 alone had 401,920.
+# **What you see.** The encoder halves the sides twice (with "valid" padding: 28 → 13 → 6, as the formula says), while the number of channels grows.
+# The decoder starts from a 7 × 7 map with 32 channels and doubles the sides twice.
+# Orange boxes are convolutions, green ones transposed convolutions.
+# The whole model has 69,989 parameters; the first Dense layer of the larger network in lesson 02 alone had 401,920.
 
 # %% tags=["nbval-check-output"]
 model = tutorial_network()
@@ -208,8 +231,12 @@ print("encoder:", model.encoder.count_params(), "  decoder:", model.decoder.coun
 # %% [markdown]
 # ### Why is there no batch normalization?
 #
-# *Batch normalization* is a layer that shifts and scales each feature by its mean and standard deviation *in the batch*. In many networks it speeds training up. In a VAE it has a price: during training, the cloud of an image then depends on
-# which other images happen to be in the batch. This is noise that no term of the ELBO knows about. We can see it. The same digit, in two batches:
+# *Batch normalization* is a layer that shifts and scales each feature by its mean and standard deviation *in the batch*.
+# In many networks it speeds training up.
+# In a VAE it has a price: during training, the cloud of an image then depends on which other images happen to be in the batch.
+# This is noise that no term of the ELBO knows about.
+# We can see it.
+# The same digit, in two batches:
 
 # %%
 inputs = keras.Input(data.image_shape)
@@ -224,18 +251,24 @@ vh.expect("with batch normalization, the code moves by", moved, at_least=1e-3, e
 vh.expect("without, it moves by", float(ops.norm(plain)), at_most=1e-5, everywhere=True)
 
 # %% [markdown]
-# **What you see.** With batch normalization, the code of the digit moves when its neighbours in the batch change. Without, it does not move at all.
+# **What you see.** With batch normalization, the code of the digit moves when its neighbours in the batch change.
+# Without, it does not move at all.
 #
 # ## One change at a time
 #
-# The tutorial trains with Adam, step size 0.0001, batches of 32, and reports a test ELBO of −156.5 after ten epochs. Can we do better, and *why*? We change one thing at a time, and train one epoch each. The **schedule** in
-# the last line lets the step size fall along a cosine curve, from its start to 0 at the end of training: large steps at first, small ones for the finish.
+# The tutorial trains with Adam, step size 0.0001, batches of 32, and reports a test ELBO of −156.5 after ten epochs.
+# Can we do better, and *why*?
+# We change one thing at a time, and train one epoch each.
+# The **schedule** in the last line lets the step size fall along a cosine curve,
+# from its start to 0 at the end of training: large steps at first, small ones for the finish.
 #
-# **Predict.** Which change brings most: a step size ten or thirty times as large, a batch four times as large, or the schedule? (The second cell takes about two minutes.)
+# **Predict.** Which change brings most: a step size ten or thirty times as large, a batch four times as large, or the schedule?
+# (The second cell takes about two minutes.)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The larger step, by far: with 0.0001 the model is still on its way after one epoch. A larger batch makes fewer steps in an epoch, and saves little time.
+# The larger step, by far: with 0.0001 the model is still on its way after one epoch.
+# A larger batch makes fewer steps in an epoch, and saves little time.
 #
 # </details>
 
@@ -280,14 +313,21 @@ vh.expect("gain from three times that step, nats", largest - larger, at_least=0)
 vh.expect("effect of the schedule in one epoch, nats", cosine - largest, at_least=-6, at_most=6)
 
 # %% [markdown]
-# **What you see.** A step ten times as large gains most: with steps of 0.0001, the model is far behind after one epoch. A batch four times as large makes a quarter of the steps, and loses nearly as much; look how little time it saves. A step of 0.003 is a
-# little better than 0.001. The schedule does not help in a single epoch. We keep it for the long training, because its last steps are small. (One seed each: do not trust differences of a nat or two. And note that we choose by the test images, so our result looks a little too
-# good. For a real report, keep some training images apart for choosing.)
+# **What you see.** A step ten times as large gains most: with steps of 0.0001, the model is far behind after one epoch.
+# A batch four times as large makes a quarter of the steps, and loses nearly as much; look how little time it saves.
+# A step of 0.003 is a little better than 0.001.
+# The schedule does not help in a single epoch.
+# We keep it for the long training, because its last steps are small.
+# (One seed each: do not trust differences of a nat or two.
+# And note that we choose by the test images, so our result looks a little too good.
+# For a real report, keep some training images apart for choosing.)
 #
 # ## Training, on film
 #
-# Now the real training, five epochs, with step 0.003. We make two films at once: the reconstructions of sixteen test images, and the latent plane, decoded. `vh.Frames` collects the pictures during the training, and `vh.save_gif` joins them. The training takes
-# two to three minutes.
+# Now the real training, five epochs, with step 0.003.
+# We make two films at once: the reconstructions of sixteen test images, and the latent plane, decoded.
+# `vh.Frames` collects the pictures during the training, and `vh.save_gif` joins them.
+# The training takes two to three minutes.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -319,10 +359,14 @@ print(f"the same, all by drawing: {by_drawing.mean():.1f} ± {error:.1f} (standa
 vh.expect("difference of the two formulas", abs(by_drawing.mean() - elbo_conv), at_most=2)
 
 # %% [markdown]
-# **What you see.** In five epochs, the same network is clearly better than the tutorial's after ten. The tutorial reports the estimate "all by drawing" of lesson 03; on average both are the ELBO. (`vh.log_likelihood` with more than one draw gives a tighter bound, by Burda and others, *Importance weighted autoencoders*, ICLR 2016, on
-# $\log p(x)$; with one draw it is the ELBO. The standard error says how much the number depends on the choice of test images and on the draws.)
+# **What you see.** In five epochs, the same network is clearly better than the tutorial's after ten.
+# The tutorial reports the estimate "all by drawing" of lesson 03; on average both are the ELBO.
+# (`vh.log_likelihood` with more than one draw gives a tighter bound, by Burda and others,
+# *Importance weighted autoencoders*, ICLR 2016, on $\log p(x)$; with one draw it is the ELBO.
+# The standard error says how much the number depends on the choice of test images and on the draws.)
 #
-# Most happens at the beginning of the training. So in the film there are more and more training steps between two pictures.
+# Most happens at the beginning of the training.
+# So in the film there are more and more training steps between two pictures.
 
 # %%
 import tempfile
@@ -358,12 +402,17 @@ def contact_sheet(frames, size):
 contact_sheet(film.frames, (9, 4))
 
 # %% [markdown]
-# **What you see.** The film, and below it six of its pictures. In each picture, the first and third row are the test images, and below each stands its reconstruction. It begins as flat grey. Soon all reconstructions
-# are nearly the same blur. Then they part, and become sharper for the rest of the training. In the stored run, some stay wrong to the end: a 4 that looks like a 9, a 5 that becomes a blend.
+# **What you see.** The film, and below it six of its pictures.
+# In each picture, the first and third row are the test images, and below each stands its reconstruction.
+# It begins as flat grey.
+# Soon all reconstructions are nearly the same blur.
+# Then they part, and become sharper for the rest of the training.
+# In the stored run, some stay wrong to the end: a 4 that looks like a 9, a 5 that becomes a blend.
 #
 # Now the second film: the whole plane, spaced by the quantiles of the prior.
 #
-# **Predict.** Where will the first clear digits appear: in the middle, or at the border? Which digit will be first?
+# **Predict.** Where will the first clear digits appear: in the middle, or at the border?
+# Which digit will be first?
 
 # %% tags=["picture-manifold"]
 movie(growth.frames, "manifold", 1, "the latent plane: one blur divides into the ten digits")
@@ -372,14 +421,19 @@ movie(growth.frames, "manifold", 1, "the latent plane: one blur divides into the
 contact_sheet(growth.frames, (8, 5.6))
 
 # %% [markdown]
-# **What you see.** It begins as flat grey. Soon the whole plane is one blur, nearly the mean of all digits: the decoder does not use the code yet. Then the plane divides like a map of countries, first into few kinds of strokes, then into more. The borders move for a while; at the end mostly the strokes become sharper. In the stored run, the
-# first clear digits stand at the border of the picture, and the middle, where many classes meet, is decided last.
+# **What you see.** It begins as flat grey.
+# Soon the whole plane is one blur, nearly the mean of all digits: the decoder does not use the code yet.
+# Then the plane divides like a map of countries, first into few kinds of strokes, then into more.
+# The borders move for a while; at the end mostly the strokes become sharper.
+# In the stored run, the first clear digits stand at the border of the picture, and the middle, where many classes meet, is decided last.
 
 # %%
 vh.plot_history(history);
 
 # %% [markdown]
-# **What you see.** The three curves of lesson 02. As there, the reconstruction falls while the KL of the training images rises (that of the test images dips once). Minus the left curve is the ELBO.
+# **What you see.** The three curves of lesson 02.
+# As there, the reconstruction falls while the KL of the training images rises (that of the test images dips once).
+# Minus the left curve is the ELBO.
 #
 # We keep the model: lesson 05 walks through its latent plane.
 
@@ -389,18 +443,26 @@ vh.plot_manifold(vae, n=settings.grid, spacing="quantile")
 plt.title("The latent plane, spaced by the prior");
 
 # %% [markdown]
-# **What you see.** Pixel means for the middle 90 % of each latent, 20 × 20 images in one decoder call. Neighbouring regions flow into each other.
+# **What you see.** Pixel means for the middle 90 % of each latent, 20 × 20 images in one decoder call.
+# Neighbouring regions flow into each other.
 #
 # ## Is it the convolutions?
 #
-# We did better than the tutorial with its own network, by training it differently. But do we need convolutions at all? Here are two multilayer perceptrons (MLPs), networks of Dense layers: one with about *as many parameters*, and a large one. All three train with the same step
-# size, batch size, schedule, seed and number of epochs. The time is that of one epoch, without film. (The cell takes about a minute and a half.)
+# We did better than the tutorial with its own network, by training it differently.
+# But do we need convolutions at all?
+# Here are two multilayer perceptrons (MLPs), networks of Dense layers: one with about *as many parameters*, and a large one.
+# All three train with the same step size, batch size, schedule, seed and number of epochs.
+# The time is that of one epoch, without film.
+# (The cell takes about a minute and a half.)
 #
-# **Predict.** The small MLP has two hidden layers of 42 units on each side, the large one two of 512. Which of the three has the best test ELBO?
+# **Predict.** The small MLP has two hidden layers of 42 units on each side, the large one two of 512.
+# Which of the three has the best test ELBO?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The large MLP. And the small one comes near the convolutional network. Read on for a likely reason, and for what convolutions are good for.
+# The large MLP.
+# And the small one comes near the convolutional network.
+# Read on for a likely reason, and for what convolutions are good for.
 #
 # </details>
 
@@ -431,10 +493,18 @@ vh.expect("large MLP minus convolutional, nats", large_mlp[2] - conv[2], at_leas
 vh.expect("seconds, convolutional / MLP of the same size", conv[1] / small_mlp[1], at_least=1.5)
 
 # %% [markdown]
-# **What you see.** Perhaps a surprise. With the same number of parameters and the same training, the convolutional network and the small MLP end within a few nats of each other, and the MLP needs far less time. The large MLP is better than both. So *on MNIST with two latents, convolutions buy nothing*. A likely reason: the
-# digits are small and always in the middle, so an MLP can learn each pixel by itself; and two numbers can carry little, whatever the network. (Note that "the same training" matters: the table of changes above shows how much the batch size alone can do. One seed each; compare seconds only within one machine.)
+# **What you see.** Perhaps a surprise.
+# With the same number of parameters and the same training, the convolutional network
+# and the small MLP end within a few nats of each other, and the MLP needs far less time.
+# The large MLP is better than both.
+# So *on MNIST with two latents, convolutions buy nothing*.
+# A likely reason: the digits are small and always in the middle, so an MLP can learn each pixel by itself;
+# and two numbers can carry little, whatever the network.
+# (Note that "the same training" matters: the table of changes above shows how much the batch size alone can do.
+# One seed each; compare seconds only within one machine.)
 #
-# What changes for larger images is the number of parameters: a Dense layer from 64 × 64 × 3 pixels to 512 units has 6.3 million of them. A convolution has the same number for any size of image:
+# What changes for larger images is the number of parameters: a Dense layer from 64 × 64 × 3 pixels to 512 units has 6.3 million of them.
+# A convolution has the same number for any size of image:
 
 # %% tags=["nbval-check-output"]
 print("Dense layer, 512 units, on 28 × 28 × 1: ", (28 * 28 * 1 + 1) * 512)
@@ -444,9 +514,13 @@ print("convolution, 32 filters, on any size × 3:", (3 * 3 * 3 + 1) * 32)
 # %% [markdown]
 # ## Three ways to black and white
 #
-# Our pixels are thresholded at 0.5. Other programs toss a coin with the grey value as its probability (*stochastic* binarization), or use the grey values as they are. All three put the pixels into the same formula, $-x\log p-(1-x)\log(1-p)$ for a pixel $x$. May we compare the results?
+# Our pixels are thresholded at 0.5.
+# Other programs toss a coin with the grey value as its probability (*stochastic* binarization), or use the grey values as they are.
+# All three put the pixels into the same formula, $-x\log p-(1-x)\log(1-p)$ for a pixel $x$.
+# May we compare the results?
 #
-# First, one pixel. What is the smallest value that the formula can take?
+# First, one pixel.
+# What is the smallest value that the formula can take?
 
 # %%
 p = np.linspace(0.002, 0.998, 300)
@@ -457,11 +531,16 @@ ax.set(xlabel="the decoder's probability p", ylabel="nats", ylim=(0, 3), title="
 ax.legend();
 
 # %% [markdown]
-# **What you see.** For a black pixel, $x=0$, the cost can go down to 0. For a grey pixel it cannot: the best answer is $p=x$, and what remains there is $-x\log x-(1-x)\log(1-x)$, the **entropy** of a coin with the probability $x$: its average surprise, for somebody who knows $x$. Summed over the pixels of an image, it is a floor for grey pixels.
+# **What you see.** For a black pixel, $x=0$, the cost can go down to 0.
+# For a grey pixel it cannot: the best answer is $p=x$, and what remains there is $-x\log x-(1-x)\log(1-x)$,
+# the **entropy** of a coin with the probability $x$: its average surprise, for somebody who knows $x$.
+# Summed over the pixels of an image, it is a floor for grey pixels.
 #
 # ### Exercise 4.3 · Toss the coins
 #
-# Write the stochastic binarization: each pixel becomes 1 with its grey value as the probability, and 0 otherwise. Each pixel of each image gets a coin of its own, at every call. `rng.random(shape)` gives random numbers between 0 and 1.
+# Write the stochastic binarization: each pixel becomes 1 with its grey value as the probability, and 0 otherwise.
+# Each pixel of each image gets a coin of its own, at every call.
+# `rng.random(shape)` gives random numbers between 0 and 1.
 
 # %%
 def binarize(grey, rng):
@@ -474,7 +553,9 @@ def binarize(grey, rng):
 vh.check.binarize(binarize)
 
 # %% [markdown]
-# **Target:** a row like the last one in the next picture. After it, run `vh.plot_images(binarize(grey[:8], np.random.default_rng(0)))`, twice: the digits stay, their edges change a little if you change the 0. From here on the lesson uses the package's coins, `binarize="stochastic"`.
+# **Target:** a row like the last one in the next picture.
+# After it, run `vh.plot_images(binarize(grey[:8], np.random.default_rng(0)))`, twice: the digits stay, their edges change a little if you change the 0.
+# From here on the lesson uses the package's coins, `binarize="stochastic"`.
 
 # %%
 grey = vh.load_images("mnist").x_test
@@ -486,13 +567,18 @@ versions = {
 vh.plot_images([x[:8] for x in versions.values()], list(versions));
 
 # %% [markdown]
-# **What you see.** The same digits, three times. Grey pixels stand at the edges of the strokes. The threshold makes the edges hard; the coins make them rough.
+# **What you see.** The same digits, three times.
+# Grey pixels stand at the edges of the strokes.
+# The threshold makes the edges hard; the coins make them rough.
 #
-# **Predict.** We evaluate the *same* trained model on the *same* 10,000 test digits, prepared in the three ways. Which loss is smallest?
+# **Predict.** We evaluate the *same* trained model on the *same* 10,000 test digits, prepared in the three ways.
+# Which loss is smallest?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# That of the thresholded digits: the model was trained on them, and they contain no coins. The other two are close to each other, because the formula is linear in the pixel: for the same code, a coin costs on average what its grey value costs. (They are not exactly equal: the encoder sees another image.)
+# That of the thresholded digits: the model was trained on them, and they contain no coins.
+# The other two are close to each other, because the formula is linear in the pixel: for the same code, a coin costs on average what its grey value costs.
+# (They are not exactly equal: the encoder sees another image.)
 #
 # </details>
 
@@ -516,18 +602,28 @@ vh.expect("thresholded minus smallest loss", losses["threshold"] - min(losses.va
 vh.expect("entropy of the grey pixels", entropy(grey), at_least=30)
 
 # %% [markdown]
-# **What you see.** One model, one set of digits, three different numbers. They answer different questions:
+# **What you see.** One model, one set of digits, three different numbers.
+# They answer different questions:
 #
-# - **Thresholded** pixels are 0 or 1, fixed for each image. The loss bounds $-\log p(x)$ of these images.
-# - **Stochastic** pixels are 0 or 1 too, but random. The loss is again a bound, on other, noisier images. No model can predict the coins: they alone cost, on average, the entropy printed above.
-# - **Grey** pixels are neither. The loss is usable, but it is *no likelihood*: added up over all grey images, its "probabilities" do not give 1. Its floor is the same entropy. That is why it lies near the stochastic one: the formula is linear in $x$, so a coin costs on average what its grey value costs.
+# - **Thresholded** pixels are 0 or 1, fixed for each image.
+#   The loss bounds $-\log p(x)$ of these images.
+# - **Stochastic** pixels are 0 or 1 too, but random.
+#   The loss is again a bound, on other, noisier images.
+#   No model can predict the coins: they alone cost, on average, the entropy printed above.
+# - **Grey** pixels are neither.
+#   The loss is usable, but it is *no likelihood*: added up over all grey images, its "probabilities" do not give 1.
+#   Its floor is the same entropy.
+#   That is why it lies near the stochastic one: the formula is linear in $x$, so a coin costs on average what its grey value costs.
 #
 # So never compare such numbers across the three, nor with papers that use another one.
 #
 # ## Fashion, as in a well-known tutorial
 #
-# A widely read tutorial trains a convolutional VAE on grey Fashion-MNIST images for 100 epochs, and ends at a training loss of 252.49. It takes the *mean* of the KL over its 2 latents. Lesson 03 tells us what that means: its effective β is ½. We build the same
-# network, count its parameters, and train it with `beta=0.5`, which is the same loss. But we keep the test images apart, which the tutorial does not.
+# A widely read tutorial trains a convolutional VAE on grey Fashion-MNIST images for 100 epochs, and ends at a training loss of 252.49.
+# It takes the *mean* of the KL over its 2 latents.
+# Lesson 03 tells us what that means: its effective β is ½.
+# We build the same network, count its parameters, and train it with `beta=0.5`, which is the same loss.
+# But we keep the test images apart, which the tutorial does not.
 
 # %% tags=["nbval-check-output"]
 keras.utils.set_random_seed(settings.seed)
@@ -554,8 +650,11 @@ vh.expect("test loss with beta = 1/2 (the tutorial, training: 252.5)", scores["l
 vh.expect("entropy / loss", floor / scores["loss"], at_least=0.6)
 
 # %% [markdown]
-# **What you see.** After three epochs in place of a hundred, our test loss is a few nats above the tutorial's training loss. (Our stored run used eight of the ten classes, so the two cannot be compared exactly.) Look at the last line: most of the loss is the entropy of the
-# grey pixels, which no model can remove. A model can gain at most the difference. That is why such a loss seems hardly to fall, and why it should be reported together with this floor.
+# **What you see.** After three epochs in place of a hundred, our test loss is a few nats above the tutorial's training loss.
+# (Our stored run used eight of the ten classes, so the two cannot be compared exactly.)
+# Look at the last line: most of the loss is the entropy of the grey pixels, which no model can remove.
+# A model can gain at most the difference.
+# That is why such a loss seems hardly to fall, and why it should be reported together with this floor.
 
 # %%
 mean, _ = fashion_vae.encode(fashion.x_test)
@@ -568,12 +667,17 @@ vh.plot_manifold(fashion_vae, n=10, limit=2)
 plt.title("The same plane, decoded");
 
 # %% [markdown]
-# **What you see.** First the map: shoes, trousers, bags and tops lie in different regions, with the class name at the middle of each. Then the decoded plane from −2 to 2, the dashed square of the map. Compare the two: where the map has ankle boots, the plane shows boots; most trousers lie outside the square, beyond its lower right. In the stored run, the codes do not lie around 0: the
-# mixture of the clouds is far from the prior; β = ½ and the short training are likely reasons. Where there are no codes (for example in the lower left corner), the decoder continues the nearest kind of clothing.
+# **What you see.** First the map: shoes, trousers, bags and tops lie in different regions, with the class name at the middle of each.
+# Then the decoded plane from −2 to 2, the dashed square of the map.
+# Compare the two: where the map has ankle boots, the plane shows boots; most trousers lie outside the square, beyond its lower right.
+# In the stored run, the codes do not lie around 0: the mixture of the clouds is far from the prior; β = ½ and the short training are likely reasons.
+# Where there are no codes (for example in the lower left corner), the decoder continues the nearest kind of clothing.
 #
 # ## A third pair of networks
 #
-# The old Keras examples had a *deconvolutional* VAE. Its decoder ends with a map of 29 × 29 pixels, which an ordinary 2 × 2 convolution trims to 28 × 28. It is reached by the arguments of the same two functions:
+# The old Keras examples had a *deconvolutional* VAE.
+# Its decoder ends with a map of 29 × 29 pixels, which an ordinary 2 × 2 convolution trims to 28 × 28.
+# It is reached by the arguments of the same two functions:
 
 # %% tags=["nbval-check-output"]
 encoder = vh.conv_encoder(
@@ -589,11 +693,16 @@ for network in (encoder, decoder):
         print("  ", layer.name, tuple(layer.output.shape[1:]))
 
 # %% [markdown]
-# **What you see.** Each layer with its output shape. The third transposed convolution, with "valid" padding, gives $(14-1)\cdot2+3=29$ pixels a side, and the last layer trims them to 28.
+# **What you see.** Each layer with its output shape.
+# The third transposed convolution, with "valid" padding, gives $(14-1)\cdot2+3=29$ pixels a side, and the last layer trims them to 28.
 #
 # ## Walk through it yourself
 #
-# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys: the map of codes on one side, the decoded image of the point under your hand on the other. Run the cell. The page needs neither a running notebook nor the internet: it contains a grid of decoded images (the page says how many), and mixes the four nearest. The file that it saves is the whole page: open it in a browser, or send it to a friend.
+# The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys:
+# the map of codes on one side, the decoded image of the point under your hand on the other.
+# Run the cell.
+# The page needs neither a running notebook nor the internet: it contains a grid of decoded images (the page says how many), and mixes the four nearest.
+# The file that it saves is the whole page: open it in a browser, or send it to a friend.
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
@@ -611,34 +720,65 @@ vh.plot_manifold(vae, n=settings.grid, limit=3, ax=axes[1])
 axes[1].set_title("the pictures behind them");
 
 # %% [markdown]
-# **What you see.** Where you run the cell: the explorer. Where a page cannot run programs (on GitHub, for example): the same content without motion, in the figure below it. On the left the code of each test image (the page shows 2000 of them), on the right what the decoder draws at these places. The line about the largest error compares the page's mixed images with the decoder, where they differ most.
+# **What you see.** Where you run the cell: the explorer.
+# Where a page cannot run programs (on GitHub, for example): the same content without motion, in the figure below it.
+# On the left the code of each test image (the page shows 2000 of them), on the right what the decoder draws at these places.
+# The line about the largest error compares the page's mixed images with the decoder, where they differ most.
 #
-# Try this: move from a 3 to an 8, and look for the way that stays clear longest. Press *Set A* at one place and *Set B* at another, then *Play A to B*. Press *Surprise me* ten times: how many of the ten draws from the prior would you accept as digits?
+# Try this: move from a 3 to an 8, and look for the way that stays clear longest.
+# Press *Set A* at one place and *Set B* at another, then *Play A to B*.
+# Press *Surprise me* ten times: how many of the ten draws from the prior would you accept as digits?
 #
 # ## Exercise 4.4 · Change it, and explain
 #
-# Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
+# Here you have no check but your own eyes.
+# (Lines that end in "as expected" were written for the numbers in the lesson.
+# When you change something, they may say OFF.)
 #
-# **First:** move the pixels of all images in the same way: `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`. Reorder `x_test` in the same way. Make four trainings of one epoch, each with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(…, batch_size=32)`: `tutorial_network()` and the small MLP, `vh.VAE(vh.mlp_encoder(data.image_shape, 2, (42, 42)), vh.mlp_decoder(data.image_shape, 2, (42, 42)))`, each on the images as they were and on the moved ones. `model.evaluate(…, return_dict=True)` gives
-# the test loss. Before you run it: how many nats will each of the two lose by the move?
+# **First:** move the pixels of all images in the same way:
+# `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`.
+# Reorder `x_test` in the same way.
+# Make four trainings of one epoch, each with `model.compile(keras.optimizers.Adam(3e-3))` and `model.fit(…, batch_size=32)`:
+# `tutorial_network()` and the small MLP, `vh.VAE(vh.mlp_encoder(data.image_shape, 2, (42, 42)), vh.mlp_decoder(data.image_shape, 2, (42, 42)))`,
+# each on the images as they were and on the moved ones.
+# `model.evaluate(…, return_dict=True)` gives the test loss.
+# Before you run it: how many nats will each of the two lose by the move?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# The convolutional network. When we ran it, its test loss rose from 159.3 to 165.1; that of the MLP hardly changed (161.6 and 161.4; one seed). To a Dense layer the order of the pixels means nothing. A convolution believes that neighbours belong together, and in the moved images they do not. So the convolutions *do* use the order of the pixels. They only have little to gain on these digits.
+# The convolutional network.
+# When we ran it, its test loss rose from 159.3 to 165.1; that of the MLP hardly changed (161.6 and 161.4; one seed).
+# To a Dense layer the order of the pixels means nothing.
+# A convolution believes that neighbours belong together, and in the moved images they do not.
+# So the convolutions *do* use the order of the pixels.
+# They only have little to gain on these digits.
 #
 # </details>
 #
-# **Then:** in a new cell, build the tutorial's network with `latent_dim=10` (do not change the cell above: lesson 05 needs its model with two). Train it for one epoch like the row "step 0.003, cosine", and compare with that row. How much does the test ELBO gain? Which term changes most?
+# **Then:** in a new cell, build the tutorial's network with `latent_dim=10` (do not change the cell above: lesson 05 needs its model with two).
+# Train it for one epoch like the row "step 0.003, cosine", and compare with that row.
+# How much does the test ELBO gain?
+# Which term changes most?
 #
 # ## To take away
 #
-# 1. A convolution uses one small kernel everywhere; a transposed convolution stamps its kernel. Both have (kernel height · kernel width · input channels + 1) · filters parameters.
-# 2. With a larger step and a falling schedule, the tutorial's network did better in five epochs than the tutorial's in ten. Change one thing at a time.
-# 3. Compare at equal parameters *and* equal training. On MNIST with two latents, convolutions then buy nothing; on larger images they save parameters.
-# 4. Losses on thresholded, stochastic and grey pixels answer different questions. Never compare them.
-# 5. A loss on grey pixels has a floor, their entropy. Report it beside the loss.
+# 1. A convolution uses one small kernel everywhere; a transposed convolution stamps its kernel.
+#    Both have (kernel height · kernel width · input channels + 1) · filters parameters.
+# 2. With a larger step and a falling schedule, the tutorial's network did better in five epochs than the tutorial's in ten.
+#    Change one thing at a time.
+# 3. Compare at equal parameters *and* equal training.
+#    On MNIST with two latents, convolutions then buy nothing; on larger images they save parameters.
+# 4. Losses on thresholded, stochastic and grey pixels answer different questions.
+#    Never compare them.
+# 5. A loss on grey pixels has a floor, their entropy.
+#    Report it beside the loss.
 #
-# **Where the ideas come from.** Transposed convolutions: M. Zeiler and others, *Deconvolutional networks*, CVPR 2010; V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (2016). Batch normalization: S. Ioffe and C. Szegedy, ICML 2015. Cosine schedule: I. Loshchilov
-# and F. Hutter, *SGDR*, ICLR 2017. Grey pixels under a Bernoulli likelihood: G. Loaiza-Ganem and J. Cunningham, *The continuous Bernoulli*, NeurIPS 2019. Stochastic binarization: R. Salakhutdinov and I. Murray, ICML 2008.
+# **Where the ideas come from.**
+# Transposed convolutions: M. Zeiler and others, *Deconvolutional networks*, CVPR 2010;
+# V. Dumoulin and F. Visin, *A guide to convolution arithmetic for deep learning* (2016).
+# Batch normalization: S. Ioffe and C. Szegedy, ICML 2015.
+# Cosine schedule: I. Loshchilov and F. Hutter, *SGDR*, ICLR 2017.
+# Grey pixels under a Bernoulli likelihood: G. Loaiza-Ganem and J. Cunningham, *The continuous Bernoulli*, NeurIPS 2019.
+# Stochastic binarization: R. Salakhutdinov and I. Murray, ICML 2008.
 #
 # **Next:** lesson 05 walks through the latent plane: what lies where, and what the empty places hold.

@@ -9,9 +9,8 @@
 # %% [markdown]
 # # 05 · The latent manifold
 #
-# You walk through the latent plane of a trained VAE: what lies where, what the empty places hold, how to get from one image to another, and what changes with more than two latents.
-#
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/05_latent_manifold.ipynb)
+# You walk through the latent plane of a trained VAE: what lies where, what the empty places hold,
+# how to get from one image to another, and what changes with more than two latents.
 #
 # **Time:** about 1 minute of computing on two cores (not measured yet on a Colab GPU), and 50 minutes of reading and thinking.
 #
@@ -26,14 +25,11 @@
 # **You need** lessons 02 to 04 (cloud, prior, KL, ELBO, decoder).
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
-# the README of the course says how to install.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -52,7 +48,10 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## The model
 #
-# Lesson 04 saved its model. (On Colab it is there only if you ran lesson 04 in the same runtime.) If the file is there, we load it; if not, we train a VAE with dense layers now, which takes about half a minute; your map then differs from the stored pictures.
+# Lesson 04 saved its model.
+# (On Colab it is there only if you ran lesson 04 in the same runtime.)
+# If the file is there, we load it; if not, we train a VAE with dense layers now,
+# which takes about half a minute; your map then differs from the stored pictures.
 
 # %%
 path = settings.saved(f"conv_vae_{data.name}.keras")
@@ -71,7 +70,9 @@ vh.expect("test ELBO, nats per image", -test["loss"], at_least=-153)
 # %% [markdown]
 # ## Map and pictures, on the same axes
 #
-# Two views of one plane: where the encoder puts the test images, and what the decoder draws. To compare them, both must show the same range. And there are two ways to choose the places of the tiles:
+# Two views of one plane: where the encoder puts the test images, and what the decoder draws.
+# To compare them, both must show the same range.
+# And there are two ways to choose the places of the tiles:
 #
 # - **linear spacing**: the same distance between all neighbours, here over the range from −3 to 3;
 # - **quantiles of the prior**: the same share of the prior between all neighbours, here from the 5 % to the 95 % quantile.
@@ -87,7 +88,11 @@ for spacing in ("linear", "quantile"):
 #
 # ### Exercise 5.1 · The codes of a picture
 #
-# You get the positions along one axis, rising, for example `[-2, 0, 2]`. Return the codes of all n · n tiles as an array with one row for each tile, picture row by picture row, from the top left to the bottom right. The first latent runs to the right. The second runs *upward*, as in every plot of this course, but row 0 of a picture is its *top*. (`np.meshgrid` and `np.stack` help.)
+# You get the positions along one axis, rising, for example `[-2, 0, 2]`.
+# Return the codes of all n · n tiles as an array with one row for each tile, picture row by picture row, from the top left to the bottom right.
+# The first latent runs to the right.
+# The second runs *upward*, as in every plot of this course, but row 0 of a picture is its *top*.
+# (`np.meshgrid` and `np.stack` help.)
 
 # %%
 def grid_codes(values):
@@ -101,13 +106,18 @@ def grid_codes(values):
 vh.check.grid_codes(grid_codes)
 
 # %% [markdown]
-# **Target:** `grid_codes(np.array([-2, 0, 2]))` begins with (−2, 2), (0, 2), (2, 2), (−2, 0) and ends with (2, −2). The picture in the middle of the next figure is filled in this order, by `vh.plot_manifold`.
+# **Target:** `grid_codes(np.array([-2, 0, 2]))` begins with (−2, 2), (0, 2), (2, 2), (−2, 0) and ends with (2, −2).
+# The picture in the middle of the next figure is filled in this order, by `vh.plot_manifold`.
 #
-# **Predict.** Which classes will the quantile picture hide? Which will the linear picture make look more common than they are?
+# **Predict.** Which classes will the quantile picture hide?
+# Which will the linear picture make look more common than they are?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The quantile picture hides what lies outside the middle 90 % of a latent, so it hides most of the classes at the rim of the map; the list below names them. The linear picture gives the rim far more room than the prior does: about 70 % of its area lies outside these middle parts, and only 19 % of the prior ($1-0.9^2$). So these classes look more common than they are.
+# The quantile picture hides what lies outside the middle 90 % of a latent, so it hides most of the classes at the rim of the map; the list below names them.
+# The linear picture gives the rim far more room than the prior does:
+# about 70 % of its area lies outside these middle parts, and only 19 % of the prior ($1-0.9^2$).
+# So these classes look more common than they are.
 #
 # </details>
 
@@ -130,19 +140,26 @@ for c in np.unique(data.y_test):
 vh.expect("share outside, all classes (prior: 0.19)", outside.mean(), at_least=0.05)
 
 # %% [markdown]
-# **What you see.** Left and middle show the same square: where the map has ones, the decoder draws ones. The right picture is the part from −1.6 to 1.6, stretched in the middle. It gives each tile the same share of the prior, so common images take more
-# room; but it cuts off everything outside, and for some digits (see the list) that is a large share. The linear picture shows these outer regions, but gives them far more room than they deserve: most of its border is hardly ever drawn from the prior.
+# **What you see.** Left and middle show the same square: where the map has ones, the decoder draws ones.
+# The right picture is the part from −1.6 to 1.6, stretched in the middle.
+# It gives each tile the same share of the prior, so common images take more room;
+# but it cuts off everything outside, and for some digits (see the list) that is a large share.
+# The linear picture shows these outer regions, but gives them far more room than they deserve: most of its border is hardly ever drawn from the prior.
 #
 # ## Do the clouds fill the prior?
 #
-# New images are drawn from the prior. The decoder was trained on draws from the clouds. So the question is whether the **mixture of all clouds**, also called the *aggregate posterior*, looks like the prior. We draw one code from the cloud of each test image, and as many
-# from the prior.
+# New images are drawn from the prior.
+# The decoder was trained on draws from the clouds.
+# So the question is whether the **mixture of all clouds**, also called the *aggregate posterior*, looks like the prior.
+# We draw one code from the cloud of each test image, and as many from the prior.
 #
-# **Predict.** The KL of each image pulls its cloud towards the prior. Will the mixture of the clouds be the prior?
+# **Predict.** The KL of each image pulls its cloud towards the prior.
+# Will the mixture of the clouds be the prior?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# No. The average KL does contain a penalty for the mismatch (the formula below), but training balances it against the reconstruction. The mixture comes near the prior, but with ridges where classes crowd, and with thin places.
+# No. The average KL does contain a penalty for the mismatch (the formula below), but training balances it against the reconstruction.
+# The mixture comes near the prior, but with ridges where classes crowd, and with thin places.
 #
 # </details>
 
@@ -158,13 +175,18 @@ axes[0].set_ylabel("$z_2$")
 fig.colorbar(picture[-1], ax=axes, label="codes per cell", shrink=0.8);
 
 # %% [markdown]
-# **What you see.** Right, the prior: dense in the middle, thin outside, the same in all directions. Left, the mixture: it has dark spots and ridges where classes crowd, and pale areas, for example for 0, 1 and 6. The KL of each cloud is not enough to make the mixture equal to the prior.
+# **What you see.** Right, the prior: dense in the middle, thin outside, the same in all directions.
+# Left, the mixture: it has dark spots and ridges where classes crowd, and pale areas, for example for 0, 1 and 6.
+# The KL of each cloud is not enough to make the mixture equal to the prior.
 #
 # The average KL that training reports consists of two parts (Hoffman and Johnson, 2016):
 #
-# $$\text{average KL}=\underbrace{\text{information of the code about the image}}_{\text{wanted}}+\underbrace{\mathrm{KL}(\text{mixture}\,\|\,\text{prior})}_{\text{mismatch}}$$
+# $$\text{average KL}=\underbrace{\text{information of the code about the image}}_{\text{wanted}}
+# +\underbrace{\mathrm{KL}(\text{mixture}\,\|\,\text{prior})}_{\text{mismatch}}$$
 #
-# *Information* here means: how many nats the code saves, on average, when you must describe the image (its name is *mutual information*). How large is the mismatch? In two dimensions we can count: the share of the mixture in each cell of a grid, against the share of the prior.
+# *Information* here means: how many nats the code saves, on average, when you must describe the image (its name is *mutual information*).
+# How large is the mismatch?
+# In two dimensions we can count: the share of the mixture in each cell of a grid, against the share of the prior.
 
 # %%
 from statistics import NormalDist
@@ -189,9 +211,11 @@ print(f"the same count for draws from the prior itself: {mismatch(rng.normal(siz
 vh.expect("mismatch, nats", mismatch(train_clouds), at_least=0.05, at_most=1.0)
 
 # %% [markdown]
-# **What you see.** Most of the KL is information about the image; the mismatch is the smaller part. The count is not exact, but draws from the prior itself give nearly 0, as they should.
+# **What you see.** Most of the KL is information about the image; the mismatch is the smaller part.
+# The count is not exact, but draws from the prior itself give nearly 0, as they should.
 #
-# What does the decoder draw where the mixture is thin? We take the prior draws that are farthest from all codes.
+# What does the decoder draw where the mixture is thin?
+# We take the prior draws that are farthest from all codes.
 
 # %%
 neighbours = NearestNeighbors(n_neighbors=1).fit(train_clouds)
@@ -201,8 +225,11 @@ lonely = lonely[np.abs(lonely).max(axis=1) < 2.5][:10]  # the emptiest places th
 vh.plot_images([vae.decode(lonely), vae.decode(prior[:10])], ["emptiest places", "any prior draws"]);
 
 # %% [markdown]
-# **What you see.** First row: the images at the emptiest places that still lie inside the map. Second row: codes drawn from the prior, decoded (all decoded pictures here are pixel means, not draws). Compare the two rows: are the pictures of the first row worse? In the stored run they are even clearer. The emptiest places lie in the thin outer regions, for example of the ones, and not in holes between
-# classes: inside the map, no place is far from a code.
+# **What you see.** First row: the images at the emptiest places that still lie inside the map.
+# Second row: codes drawn from the prior, decoded (all decoded pictures here are pixel means, not draws).
+# Compare the two rows: are the pictures of the first row worse?
+# In the stored run they are even clearer.
+# The emptiest places lie in the thin outer regions, for example of the ones, and not in holes between classes: inside the map, no place is far from a code.
 
 # %%
 inside = np.abs(prior).max(axis=1) < 2.5
@@ -211,23 +238,36 @@ vh.expect("largest distance from a prior draw inside to a code", distances[insid
 # %% [markdown]
 # ## From one image to another
 #
-# To walk from image A to image B, encode both and decode the codes between them. In a plane, the straight line is the natural way:
+# To walk from image A to image B, encode both and decode the codes between them.
+# In a plane, the straight line is the natural way:
 
 # %%
 first, second = (mean[data.y_test == c][0] for c in (1, 0))
 vh.plot_images(vae.decode(vh.straight_line(first, second)), title="a straight line from a 1 to a 0");
 
 # %% [markdown]
-# **What you see.** The one becomes other digits on its way, whatever lies on the line. Each step is small, so neighbours in the row are alike.
+# **What you see.** The one becomes other digits on its way, whatever lies on the line.
+# Each step is small, so neighbours in the row are alike.
 #
-# With many latents there is a catch. A draw from $\mathcal N(0, I)$ in $d$ dimensions has a length near $\sqrt d$, and in high dimensions hardly ever much less. So nearly all draws lie near a *sphere*. The straight line between two of them cuts through the inside of the sphere, where few draws lie. The alternative is the **great
-# circle**: turn from one direction to the other, and let the length go evenly from that of the start to that of the end. With start $a$, end $b$, their lengths $\|a\|$ and $\|b\|$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
+# With many latents there is a catch.
+# A draw from $\mathcal N(0, I)$ in $d$ dimensions has a length near $\sqrt d$, and in high dimensions hardly ever much less.
+# So nearly all draws lie near a *sphere*.
+# The straight line between two of them cuts through the inside of the sphere, where few draws lie.
+# The alternative is the **great circle**: turn from one direction to the other, and let the length go evenly from that of the start to that of the end.
+# With start $z_A$, end $z_B$, their lengths $\|z_A\|$ and $\|z_B\|$, and the angle $\theta$ between them, while $t$ goes from 0 to 1:
 #
-# $$u(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{a}{\|a\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{b}{\|b\|},\qquad z(t)=\big((1-t)\,\|a\|+t\,\|b\|\big)\,u(t)$$
+# $$\text{direction}(t)=\frac{\sin((1-t)\,\theta)}{\sin\theta}\,\frac{z_A}{\|z_A\|}+\frac{\sin(t\,\theta)}{\sin\theta}\,\frac{z_B}{\|z_B\|}$$
+#
+# $$z(t)=\big((1-t)\,\|z_A\|+t\,\|z_B\|\big)\cdot\text{direction}(t)$$
 #
 # ### Exercise 5.2 · The great circle
 #
-# Write it, for `steps` values of $t$ with both ends included. Find $\theta$ by the scalar product: $\cos\theta=\frac{a\cdot b}{\|a\|\,\|b\|}$. Rounding can push this cosine a little beyond 1; `np.clip` helps. Take care of one case: where both directions are equal, $\theta$ is 0 or nearly 0, and the formula divides 0 by 0; there the straight line is right. Opposite directions need not work. (`np.linalg.norm` gives a length, `np.arccos` an angle.)
+# Write it, for `steps` values of $t$ with both ends included.
+# Find $\theta$ by the scalar product: $\cos\theta=\frac{z_A\cdot z_B}{\|z_A\|\,\|z_B\|}$.
+# Rounding can push this cosine a little beyond 1; `np.clip` helps.
+# Take care of one case: where both directions are equal, $\theta$ is 0 or nearly 0, and the formula divides 0 by 0; there the straight line is right.
+# Opposite directions need not work.
+# (`np.linalg.norm` gives a length, `np.arccos` an angle.)
 
 # %%
 def great_circle(start, end, steps):
@@ -246,7 +286,9 @@ def great_circle(start, end, steps):
 vh.check.great_circle(great_circle)
 
 # %% [markdown]
-# From here on the lesson uses `vh.great_circle`. **Target:** `great_circle(np.array([2.0, 0.0]), np.array([-0.5, 1.0]), 5)[2]` is about (0.82, 1.33); the straight line has (0.75, 0.50) there. Both ways, by the package:
+# From here on the lesson uses `vh.great_circle`.
+# **Target:** `great_circle(np.array([2.0, 0.0]), np.array([-0.5, 1.0]), 5)[2]` is about (0.82, 1.33); the straight line has (0.75, 0.50) there.
+# Both ways, by the package:
 
 # %%
 fig, ax = plt.subplots(figsize=(6, 3))
@@ -258,7 +300,8 @@ ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", ylim=(-0.3, 1.7), title="
 ax.legend();
 
 # %% [markdown]
-# **What you see.** The straight line passes near the origin (the cross). The great circle goes around it, in equal angles.
+# **What you see.** The straight line passes near the origin (the cross).
+# The great circle goes around it, in equal angles.
 #
 # **Predict.** By how much does the straight line shorten the code at its middle: in 2 dimensions, in 20, in 200?
 
@@ -274,8 +317,12 @@ ax.set(xlabel="position on the path, t", ylabel="length / √d", title="A straig
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=10);
 
 # %% [markdown]
-# **What you see.** Averages over 500 pairs of prior draws. The great circle (dashed) keeps the length. The straight line loses length in the middle, about 30 % in high dimensions, because two random directions are nearly at a right angle: the point half-way between two vectors at a right angle is $1/\sqrt2\approx0.71$ as long as each. In 2
-# latents it also loses length, but there short codes are common. Is 30 % much?
+# **What you see.** Averages over 500 pairs of prior draws.
+# The great circle (dashed) keeps the length.
+# The straight line loses length in the middle, about 30 % in high dimensions, because two random directions are nearly at a right angle:
+# the point half-way between two vectors at a right angle is $1/\sqrt2\approx0.71$ as long as each.
+# In 2 latents it also loses length, but there short codes are common.
+# Is 30 % much?
 
 # %%
 for d in (2, 20, 200):
@@ -287,11 +334,15 @@ for d in (2, 20, 200):
 vh.expect("200 latents: share shorter than the middle", shorter, at_most=0.001, everywhere=True)
 
 # %% [markdown]
-# **What you see.** In 2 latents, a large share of all draws is shorter than the middle of a line; in 20 latents very few; in 200 latents none. So in high dimensions the straight line leaves the region of the prior. Does the decoder care? Ask it.
+# **What you see.** In 2 latents, a large share of all draws is shorter than the middle of a line; in 20 latents very few; in 200 latents none.
+# So in high dimensions the straight line leaves the region of the prior.
+# Does the decoder care?
+# Ask it.
 #
 # ## More than two latents
 #
-# We train a VAE with 20 latents, and walk on both paths: between two test images, and between two draws from the prior. (Half a minute.)
+# We train a VAE with 20 latents, and walk on both paths: between two test images, and between two draws from the prior.
+# (Half a minute.)
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -315,16 +366,25 @@ for name, (start, end) in ends.items():
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four. Compare the middle of each pair, and the lengths above. Between the images, the two paths pass through other shapes; both are fainter in the middle, the line more. The two prior draws are less clear to begin with (one possible reason is the mismatch of lesson 02), and stay so on both paths. So the length alone does not
-# decide what a picture looks like. So use the great circle where codes should look like prior draws all the way, and do not expect wonders.
+# **What you see.** Rows one and two begin and end with the same images, and so do rows three and four.
+# Compare the middle of each pair, and the lengths above.
+# Between the images, the two paths pass through other shapes; both are fainter in the middle, the line more.
+# The two prior draws are less clear to begin with (one possible reason is the mismatch of lesson 02), and stay so on both paths.
+# So the length alone does not decide what a picture looks like.
+# So use the great circle where codes should look like prior draws all the way, and do not expect wonders.
 #
 # ### Which latents are used?
 #
-# The model has 20 latents. Does it use them all? Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**: the mean of the cloud is one number for each image, and these numbers vary over the images with a variance above 0.01 (the threshold of Burda and others, 2016).
+# The model has 20 latents.
+# Does it use them all?
+# Two measures: the **KL of each latent**, averaged over images, in nats; and whether a latent is **active**:
+# the mean of the cloud is one number for each image, and these numbers vary over the images
+# with a variance above 0.01 (the threshold of Burda and others, 2016).
 #
 # ### Exercise 5.3 · Which latents are active?
 #
-# Write the second measure. You get the means of many images; say for each latent whether it is active.
+# Write the second measure.
+# You get the means of many images; say for each latent whether it is active.
 
 # %%
 def active_latents(mean, threshold):
@@ -337,7 +397,8 @@ def active_latents(mean, threshold):
 vh.check.active_latents(active_latents)
 
 # %% [markdown]
-# From here on the lesson uses `vh.active_units`. **Target:** `active_latents(mean_20, 0.01).sum()` is the number in the title of the next figure.
+# From here on the lesson uses `vh.active_units`.
+# **Target:** `active_latents(mean_20, 0.01).sum()` is the number in the title of the next figure.
 
 # %%
 kl = vh.kl_per_dimension(vae_20, data.x_test)
@@ -357,9 +418,15 @@ test_20 = vae_20.evaluate(data.x_test, verbose=0, return_dict=True)
 vh.expect("test ELBO with 20 latents", -test_20["loss"], at_least=-95)
 
 # %% [markdown]
-# **What you see.** Each bar is one latent; orange ones, if there are any, are not active. A latent that does not save more than it costs is left at the prior: its KL is 0, and the decoder learns to ignore it. (A bar near 0 can still count as active: the threshold is low.) Another seed or a longer training can change how many are used.
+# **What you see.** Each bar is one latent; orange ones, if there are any, are not active.
+# A latent that does not save more than it costs is left at the prior: its KL is 0, and the decoder learns to ignore it.
+# (A bar near 0 can still count as active: the threshold is low.)
+# Another seed or a longer training can change how many are used.
 #
-# What does one latent do? We take one image, and change one latent while the others stay. First two rows: the two most used latents. Last row: the least used one.
+# What does one latent do?
+# We take one image, and change one latent while the others stay.
+# First two rows: the two most used latents.
+# Last row: the least used one.
 
 # %%
 def vary(latent, codes, values):
@@ -374,12 +441,16 @@ rows = [vary(order[i], image_code, values) for i in (0, 1, 19)]
 vh.plot_images(rows, [f"latent {order[i]}" for i in (0, 1, 19)], titles=[f"{v:.1f}" for v in values]);
 
 # %% [markdown]
-# **What you see.** The most used latents change the shape, several properties at once. The least used one changes little or nothing. Do not give the latents names such as "width": turning the whole code space changes nothing in the prior, and another seed may give other axes. (They are not quite free: our clouds are ellipses along the axes, which favours some directions over others; see Rolínek and others, 2019. But
-# nothing makes an axis one property of the picture.)
+# **What you see.** The most used latents change the shape, several properties at once.
+# The least used one changes little or nothing.
+# Do not give the latents names such as "width": turning the whole code space changes nothing in the prior, and another seed may give other axes.
+# (They are not quite free: our clouds are ellipses along the axes, which favours some directions over others; see Rolínek and others, 2019.
+# But nothing makes an axis one property of the picture.)
 #
 # ### Seeing 20 dimensions in a plane
 #
-# A scatter plot has two axes. PCA (lesson 01) finds the two directions along which the codes differ most:
+# A scatter plot has two axes.
+# PCA (lesson 01) finds the two directions along which the codes differ most:
 
 # %%
 pca = PCA(2).fit(mean_20)
@@ -412,8 +483,11 @@ vh.expect("20 latents minus picture", shares["20 latents"] - shares["the picture
 vh.expect("variance in the picture", share, at_most=0.5)
 
 # %% [markdown]
-# **What you see.** In the picture the classes overlap strongly. But the printed list shows that in all 20 latents, nearly every image has a neighbour of its own class. The overlap comes from showing only two of the directions, with a small part of the variance. (Look also at the pixels themselves: for finding neighbours of the same class, 784 pixels are about as good as 20 latents, and two latents are much worse.) So do not conclude from such a picture that classes are mixed, nor, from another one, that they are
-# separate.
+# **What you see.** In the picture the classes overlap strongly.
+# But the printed list shows that in all 20 latents, nearly every image has a neighbour of its own class.
+# The overlap comes from showing only two of the directions, with a small part of the variance.
+# (Look also at the pixels themselves: for finding neighbours of the same class, 784 pixels are about as good as 20 latents, and two latents are much worse.)
+# So do not conclude from such a picture that classes are mixed, nor, from another one, that they are separate.
 #
 # ## What is near what?
 #
@@ -434,17 +508,27 @@ columns = ["image", *["pixels"] * 4, *["code"] * 4]
 vh.plot_images(rows, titles=columns);
 
 # %% [markdown]
-# **What you see.** Left the image, then its four nearest images by pixels, then by code. In row two both find threes. In row three the pixels bring zeros and a six, the codes mostly fours. (Three chosen images are no count.) Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes. Neither is "the true similarity".
+# **What you see.** Left the image, then its four nearest images by pixels, then by code.
+# In row two both find threes.
+# In row three the pixels bring zeros and a six, the codes mostly fours.
+# (Three chosen images are no count.)
+# Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives them similar codes.
+# Neither is "the true similarity".
 #
 # ## Arithmetic with codes
 #
-# The difference between the average code of one class and that of another is a direction. Add it to the code of an image of the second class. Does it become an image of the first?
+# The difference between the average code of one class and that of another is a direction.
+# Add it to the code of an image of the second class.
+# Does it become an image of the first?
 #
-# **Predict.** We add "average 9 minus average 4" to ten different fours. How many become nines? And what will the same direction do to a *zero*?
+# **Predict.** We add "average 9 minus average 4" to ten different fours.
+# How many become nines?
+# And what will the same direction do to a *zero*?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Most fours become nines: the count below takes all test fours. To a zero the same direction does something, too, but nothing that deserves a name: it was measured between fours and nines, and says nothing about zeros.
+# Most fours become nines: the count below takes all test fours.
+# To a zero the same direction does something, too, but nothing that deserves a name: it was measured between fours and nines, and says nothing about zeros.
 #
 # </details>
 
@@ -488,8 +572,12 @@ print(f"of all test fours, judged as nines: before {before:.2f}, after {after:.2
 vh.expect("fours that become nines", after, at_least=0.6)
 
 # %% [markdown]
-# **What you see.** Most fours become nines, and keep something of their slant. (The direction comes from training images. The judge of the count is the class of the nearest training images, by pixels, so it does not use the model.) To a zero, the same direction does something, but nothing that deserves a name: it was measured between fours and nines. Four and nine are
-# neighbours, also on the map of the model with two latents. A few chosen examples prove little: count, as above.
+# **What you see.** Most fours become nines, and keep something of their slant.
+# (The direction comes from training images.
+# The judge of the count is the class of the nearest training images, by pixels, so it does not use the model.)
+# To a zero, the same direction does something, but nothing that deserves a name: it was measured between fours and nines.
+# Four and nine are neighbours, also on the map of the model with two latents.
+# A few chosen examples prove little: count, as above.
 #
 # ## A walk along a closed loop
 #
@@ -518,11 +606,17 @@ vh.plot_images(walk[::3], columns=5, ax=axes[1])
 axes[1].set_title("every third picture of the walk, row by row");
 
 # %% [markdown]
-# **What you see.** The film, and below it the same without motion: the way on the map (the dot is the start; the walk goes counter-clockwise), and every third picture. The walk passes through the regions that the map shows, one after the other, and comes back to its start without a jump.
+# **What you see.** The film, and below it the same without motion:
+# the way on the map (the dot is the start; the walk goes counter-clockwise), and every third picture.
+# The walk passes through the regions that the map shows, one after the other, and comes back to its start without a jump.
 #
 # ## Now you
 #
-# The page of lesson 04, for the model of this lesson: now you know what to look for. Find the borders between the classes. Walk around the middle, as the film did. Look for a place far from all dots: is its picture blurred? Compare with the row "emptiest places".
+# The page of lesson 04, for the model of this lesson: now you know what to look for.
+# Find the borders between the classes.
+# Walk around the middle, as the film did.
+# Look for a place far from all dots: is its picture blurred?
+# Compare with the row "emptiest places".
 
 # %% tags=["live"]
 explorer = vh.latent_explorer(vae, data.x_test, data.y_test, data.class_names)
@@ -530,7 +624,9 @@ print("saved as", explorer.save(settings.saved(f"explorer_{data.name}.html")))
 explorer
 
 # %% [markdown]
-# **What you see.** Where you run the cell: the explorer. Its content without motion is the first figure of this lesson: the dots on its left, and the pictures behind them in its middle. For the model with 20 latents, the page shows a plane: here that of PCA; `plane=(3, 7)` would take two of the latents, with the others at 0.
+# **What you see.** Where you run the cell: the explorer.
+# Its content without motion is the first figure of this lesson: the dots on its left, and the pictures behind them in its middle.
+# For the model with 20 latents, the page shows a plane: here that of PCA; `plane=(3, 7)` would take two of the latents, with the others at 0.
 
 # %% tags=["live"]
 vh.latent_explorer(vae_20, data.x_test, data.y_test, data.class_names, plane="pca")
@@ -548,35 +644,59 @@ away = np.linalg.norm(mean_20 - pca.inverse_transform(pca.transform(mean_20)), a
 vh.expect("mean distance of a code from the plane", away.mean(), at_least=2);
 
 # %% [markdown]
-# **What you see.** The plane through the middle of the codes along their first two principal directions. The dots are *projections*: each code differs from its dot in 18 other directions, and the line below the figure says by how much, on average. So the picture at a dot's place is not the picture of its image. Near the middle the pictures are blurred; farther out they are sharper, but many are no digits: hardly any code lies in the plane itself.
+# **What you see.** The plane through the middle of the codes along their first two principal directions.
+# The dots are *projections*: each code differs from its dot in 18 other directions, and the line below the figure says by how much, on average.
+# So the picture at a dot's place is not the picture of its image.
+# Near the middle the pictures are blurred; farther out they are sharper, but many are no digits: hardly any code lies in the plane itself.
 #
 # ## Exercise 5.4 · Change it, and explain
 #
-# Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson. When you change something, they may say OFF.)
+# Here you have no check but your own eyes.
+# (Lines that end in "as expected" were written for the numbers in the lesson.
+# When you change something, they may say OFF.)
 #
-# **First:** in the cell with `loop = 1.2 * …`, change the radius to 0.3, and to 3. What do you see less of, and why?
+# **First:** in the cell with `loop = 1.2 * …`, change the radius to 0.3, and to 3.
+# What do you see less of, and why?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# When we ran it, with the model of lesson 04: with 0.3, all pictures are threes, eights, or blends of them, because the walk stays in the middle, where most classes are neighbours; all the others are missing. With 3, the pictures are clear zeros, sevens, ones and sixes, with broken shapes only between two of them; twos, threes, fours, fives, eights and nines are missing. But the prior
-# hardly ever draws from out there (1 % of its draws are farther than 3 from the origin). So a clear picture and a likely code are two different things.
+# When we ran it, with the model of lesson 04: with 0.3, all pictures are threes, eights, or blends of them,
+# because the walk stays in the middle, where most classes are neighbours; all the others are missing.
+# With 3, the pictures are clear zeros, sevens, ones and sixes, with broken shapes only between two of them;
+# twos, threes, fours, fives, eights and nines are missing.
+# But the prior hardly ever draws from out there (1 % of its draws are farther than 3 from the origin).
+# So a clear picture and a likely code are two different things.
 #
 # </details>
 #
 # **Then:**
 #
-# - Walk between ten other pairs of prior draws, `rng.normal(size=(2, 20))`. Compare pictures 5 and 6 of both paths. Can you find a pair where they differ clearly?
-# - Do arithmetic with "3 minus 8": add `average(3) - average(8)` to the codes of all eights, and count with `judged(…) == 3`. Then "1 minus 0", with classes that are far apart. When does it work?
+# - Walk between ten other pairs of prior draws, `rng.normal(size=(2, 20))`.
+#   Compare pictures 5 and 6 of both paths.
+#   Can you find a pair where they differ clearly?
+# - Do arithmetic with "3 minus 8": add `average(3) - average(8)` to the codes of all eights, and count with `judged(…) == 3`.
+#   Then "1 minus 0", with classes that are far apart.
+#   When does it work?
 #
 # ## To take away
 #
-# 1. Look at the map and the decoded grid on the same axes. Linear spacing shows the rare, quantiles show the common.
-# 2. The mixture of all clouds is near the prior but not equal to it. It has thin places, and new images are drawn from them as well.
-# 3. In many dimensions, prior draws lie near a sphere, and a straight line between them leaves it. A great circle does not.
+# 1. Look at the map and the decoded grid on the same axes.
+#    Linear spacing shows the rare, quantiles show the common.
+# 2. The mixture of all clouds is near the prior but not equal to it.
+#    It has thin places, and new images are drawn from them as well.
+# 3. In many dimensions, prior draws lie near a sphere, and a straight line between them leaves it.
+#    A great circle does not.
 # 4. The KL of each latent shows which ones a VAE uses.
-# 5. A picture of many latents in a plane shows two directions only. Measure before you conclude.
+# 5. A picture of many latents in a plane shows two directions only.
+#    Measure before you conclude.
 #
-# **Where the ideas come from.** Aggregate posterior and its mismatch: M. Hoffman and M. Johnson, *ELBO surgery*, NIPS workshop 2016. Great circles: T. White, *Sampling generative networks* (2016). Active units: Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5. Axes that are not identified:
-# M. Rolínek, D. Zietlow and G. Martius, *Variational autoencoders pursue PCA directions (by accident)*, CVPR 2019; F. Locatello and others, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML 2019. Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *DCGAN*, ICLR 2016.
+# **Where the ideas come from.**
+# Aggregate posterior and its mismatch: M. Hoffman and M. Johnson, *ELBO surgery*, NIPS workshop 2016.
+# Great circles: T. White, *Sampling generative networks* (2016).
+# Active units: Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5.
+# Axes that are not identified: M. Rolínek, D. Zietlow and G. Martius, *Variational autoencoders pursue PCA directions (by accident)*, CVPR 2019;
+# F. Locatello and others, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML 2019.
+# Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *DCGAN*, ICLR 2016.
 #
-# **Next:** lesson 06 asks what the loss wants from the code, and changes it: the price of a nat, a model that ignores its code, and latents that are easy to read.
+# **Next:** lesson 06 asks what the loss wants from the code, and changes it:
+# the price of a nat, a model that ignores its code, and latents that are easy to read.

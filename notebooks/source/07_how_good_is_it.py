@@ -9,9 +9,8 @@
 # %% [markdown]
 # # 07 · How good is it?
 #
-# You learn to put a number on a model: which numbers may be compared, how to get from the ELBO to $\log p(x)$, what a published table says, and why the model with the best number need not draw the best pictures.
-#
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/07_how_good_is_it.ipynb)
+# You learn to put a number on a model: which numbers may be compared, how to get from the ELBO to $\log p(x)$,
+# what a published table says, and why the model with the best number need not draw the best pictures.
 #
 # **Time:** about 3 minutes of computing on two cores (not measured yet on a Colab GPU), and 65 minutes of reading and thinking.
 #
@@ -26,14 +25,11 @@
 # **You need** lessons 02 to 05 (Bernoulli likelihood, ELBO, posterior, grey and binarized pixels, active latents).
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing: there,
-# the README of the course says how to install.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -56,17 +52,24 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## A density for grey pixels
 #
-# Lesson 04 ended a section with a warning: the Bernoulli formula on *grey* pixels is a usable loss, but no likelihood. Now we look at why, and repair it.
+# Lesson 04 ended a section with a warning: the Bernoulli formula on *grey* pixels is a usable loss, but no likelihood.
+# Now we look at why, and repair it.
 #
-# We take a grey pixel $x$ as any number between 0 and 1. A likelihood for it must be a **density**: a curve $p(x)\ge0$ whose area from 0 to 1 is 1. The Bernoulli formula with probability $\lambda$ gives, for every $x$ in $[0, 1]$, the value
+# We take a grey pixel $x$ as any number between 0 and 1.
+# A likelihood for it must be a **density**: a curve $p(x)\ge0$ whose area from 0 to 1 is 1.
+# The Bernoulli formula with probability $\lambda$ gives, for every $x$ in $[0, 1]$, the value
 #
 # $$f(x)=\lambda^x\,(1-\lambda)^{1-x}.$$
 #
-# **Predict.** At $x=0$ and $x=1$ the two values add up to 1, because they are the probabilities of a coin. What is the *area* under the curve between them: 1, more, or less?
+# **Predict.** At $x=0$ and $x=1$ the two values add up to 1, because they are the probabilities of a coin.
+# What is the *area* under the curve between them: 1, more, or less?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Less. For $\lambda=\frac12$ the curve is flat at ½, so the area is ½. For other $\lambda$ it is smaller still, and it depends on $\lambda$. So the formula is not only off by a constant: for some $\lambda$ it lacks more than for others.
+# Less.
+# For $\lambda=\frac12$ the curve is flat at ½, so the area is ½.
+# For other $\lambda$ it is smaller still, and it depends on $\lambda$.
+# So the formula is not only off by a constant: for some $\lambda$ it lacks more than for others.
 #
 # </details>
 
@@ -86,17 +89,29 @@ for ax in axes:
 vh.expect("largest area under the Bernoulli formula", max(areas.values()), at_most=0.501, everywhere=True)
 
 # %% [markdown]
-# **What you see.** Left, no curve has more than half of the area that a density needs, and each has another area. Right, we divided each curve by its area: now they are densities. This is the **continuous Bernoulli** distribution (Loaiza-Ganem and Cunningham, 2019). Near an end it can be higher than 1. So its logarithm can be positive: a *density* is not a probability, and its "surprise" may be negative.
+# **What you see.** Left, no curve has more than half of the area that a density needs, and each has another area.
+# Right, we divided each curve by its area: now they are densities.
+# This is the **continuous Bernoulli** distribution (Loaiza-Ganem and Cunningham, 2019).
+# Near an end it can be higher than 1.
+# So its logarithm can be positive: a *density* is not a probability, and its "surprise" may be negative.
 #
-# In a network we have the logit $a=\log\frac{\lambda}{1-\lambda}$. With it, $f(x)=(1-\lambda)\,e^{ax}$, and the area has a formula:
+# In a network we have the logit $a=\log\frac{\lambda}{1-\lambda}$.
+# With it, $f(x)=(1-\lambda)\,e^{ax}$, and the area has a formula:
 #
 # $$\int_0^1 f(x)\,dx=(1-\lambda)\,\frac{e^a-1}{a}=\frac{1}{1+e^a}\cdot\frac{e^a-1}{a}=\frac{\tanh(a/2)}{a},\qquad\text{so}\quad C=\frac{a}{\tanh(a/2)}.$$
 #
-# $C$ is the **normalizer**: the factor that makes the area 1. The log-density of a pixel is the Bernoulli formula plus $\log C$.
+# $C$ is the **normalizer**: the factor that makes the area 1.
+# The log-density of a pixel is the Bernoulli formula plus $\log C$.
 #
 # ### Exercise 7.1 · The normalizer
 #
-# Write $\log C$ for an array of logits. There are two traps. $C$ is the same for $a$ and $-a$, so work with $|a|$. And at $a=0$ the fraction is 0/0, although its limit is 2; near it, $\log C\approx\log2+a^2/12$. (`ops.where(condition, one, other)` computes both and picks one. So give the branch that is not picked a harmless number. `ops.tanh` has no overflow.)
+# Write $\log C$ for an array of logits.
+# There are two traps.
+# $C$ is the same for $a$ and $-a$, so work with $|a|$.
+# And at $a=0$ the fraction is 0/0, although its limit is 2; near it, $\log C\approx\log2+a^2/12$.
+# (`ops.where(condition, one, other)` computes both and picks one.
+# So give the branch that is not picked a harmless number.
+# `ops.tanh` has no overflow.)
 
 # %%
 def log_normalizer(logits):
@@ -112,9 +127,12 @@ def log_normalizer(logits):
 vh.check.log_normalizer(log_normalizer)
 
 # %% [markdown]
-# **Target:** the logarithms of 1 divided by the areas in the left picture: 0.69 for $\lambda=0.5$ ($a=0$), 1.01 for $\lambda=0.1$ ($a=-2.197$), 1.55 for $\lambda=0.99$ ($a=4.595$).
+# **Target:** the logarithms of 1 divided by the areas in the left picture:
+# 0.69 for $\lambda=0.5$ ($a=0$), 1.01 for $\lambda=0.1$ ($a=-2.197$), 1.55 for $\lambda=0.99$ ($a=4.595$).
 #
-# The package has the whole likelihood, `vh.continuous_bernoulli_nll`. TensorFlow Probability, somebody else's work, has it too, and the normal distribution. Do they agree?
+# The package has the whole likelihood, `vh.continuous_bernoulli_nll`.
+# TensorFlow Probability, somebody else's work, has it too, and the normal distribution.
+# Do they agree?
 
 # %%
 for p, target in ((0.5, 0.693), (0.1, 1.010), (0.99, 1.545)):
@@ -133,13 +151,20 @@ if tfp:
 # %% [markdown]
 # ## A normal distribution for grey pixels
 #
-# The other usual choice: each pixel is normal, its mean $\hat x$ comes from the decoder, and one $\sigma$ is shared by all $D$ pixels. For an image,
+# The other usual choice: each pixel is normal, its mean $\hat x$ comes from the decoder, and one $\sigma$ is shared by all $D$ pixels.
+# For an image,
 #
 # $$-\log p(x\mid z)=\frac{\lVert x-\hat x\rVert^2}{2\sigma^2}+\frac D2\log(2\pi\sigma^2).$$
 #
-# If you take $\sigma$ as fixed, the second term is a constant, and many programs drop it. But $\sigma$ also stands under the first term. There it decides how much an error costs *compared with the KL*: a large $\sigma$ makes errors cheap. "Squared error plus KL" is this formula with $\sigma^2=\frac12$, chosen silently.
+# If you take $\sigma$ as fixed, the second term is a constant, and many programs drop it.
+# But $\sigma$ also stands under the first term.
+# There it decides how much an error costs *compared with the KL*: a large $\sigma$ makes errors cheap.
+# "Squared error plus KL" is this formula with $\sigma^2=\frac12$, chosen silently.
 #
-# So let the data choose. For given means, which $\sigma^2$ makes the formula smallest? Set its derivative with respect to $\sigma^2$ to zero, with the images of a batch together. The solution is short.
+# So let the data choose.
+# For given means, which $\sigma^2$ makes the formula smallest?
+# Set its derivative with respect to $\sigma^2$ to zero, with the images of a batch together.
+# The solution is short.
 #
 # ### Exercise 7.2 · The best σ²
 #
@@ -158,9 +183,14 @@ vh.check.best_sigma(best_sigma)
 # %% [markdown]
 # **Target:** for images of zeros and means of 0.1 everywhere it is 0.01, so $\sigma=0.1$.
 #
-# A decoder that learns $\sigma$ in this way is called a **σ-VAE** (Rybkin and others, 2021). In training we use the best $\sigma^2$ of each batch. After training we fix it to the best value over 10,000 training images: a likelihood that looks at the test images to choose its $\sigma$ would not be a fair one. (One can also let the optimizer learn $\log\sigma^2$ as one more parameter; the authors describe both.)
+# A decoder that learns $\sigma$ in this way is called a **σ-VAE** (Rybkin and others, 2021).
+# In training we use the best $\sigma^2$ of each batch.
+# After training we fix it to the best value over 10,000 training images:
+# a likelihood that looks at the test images to choose its $\sigma$ would not be a fair one.
+# (One can also let the optimizer learn $\log\sigma^2$ as one more parameter; the authors describe both.)
 #
-# One thing to remember: a normal distribution does not know that pixels lie between 0 and 1. What it puts outside is lost.
+# One thing to remember: a normal distribution does not know that pixels lie between 0 and 1.
+# What it puts outside is lost.
 
 # %%
 for sigma in (1.0, 0.1):
@@ -170,11 +200,18 @@ for sigma in (1.0, 0.1):
         vh.expect("inside [0, 1] for σ = 1, at best", max(inside), at_most=0.39, everywhere=True)
 
 # %% [markdown]
-# **What you see.** With $\sigma=1$, more than 60 % of the probability lies where no pixel can be, wherever the mean is. With $\sigma=0.1$ a loss remains near the ends.
+# **What you see.** With $\sigma=1$, more than 60 % of the probability lies where no pixel can be, wherever the mean is.
+# With $\sigma=0.1$ a loss remains near the ends.
 #
 # ## Bits per pixel
 #
-# Now we have densities. Before we compare them, one more trap. The pixels are not any number in $[0, 1]$. They are one of 256 levels. A density on such data can cheat: put a very narrow peak on a level. Many pixels of our images are exactly 0. Think of one that is 0 in all of 1000 images:
+# Now we have densities.
+# Before we compare them, one more trap.
+# The pixels are not any number in $[0, 1]$.
+# They are one of 256 levels.
+# A density on such data can cheat: put a very narrow peak on a level.
+# Many pixels of our images are exactly 0.
+# Think of one that is 0 in all of 1000 images:
 
 # %%
 corner = np.zeros(1000)
@@ -187,17 +224,26 @@ for sigma in (1e-1, 1e-3, 1e-6):
 vh.expect("noisy: best mean log-density", max(densities["noisy"]), at_most=np.log(256), everywhere=True)
 
 # %% [markdown]
-# **What you see.** On the exact values, the smaller $\sigma$, the higher the log-density, without end: a better and better number for nothing. The remedy is called **dequantization**: add noise that fills the step between two levels, $y=(255\,x+u)/256$ with $u$ uniform between 0 and 1. On these values a narrow peak does not pay.
+# **What you see.** On the exact values, the smaller $\sigma$, the higher the log-density, without end: a better and better number for nothing.
+# The remedy is called **dequantization**: add noise that fills the step between two levels, $\tilde x=(255\,x+u)/256$ with $u$ uniform between 0 and 1.
+# On these values a narrow peak does not pay.
 #
-# And it gives the density a meaning. Let $P(x)$ be the probability of the level: the area under the density over its step, which is $\frac1{256}$ wide. By Jensen's inequality (lesson 03), the average of $\log p(y)$ over the noise is at most the logarithm of the average height, so for an image of $D$ pixels
+# And it gives the density a meaning.
+# Let $P(x)$ be the probability of the level: the area under the density over its step, which is $\frac1{256}$ wide.
+# By Jensen's inequality (lesson 03), the average of $\log p(\tilde x)$ over the noise is at most the logarithm of the average height,
+# so for an image of $D$ pixels
 #
-# $$\mathbb E_u[\log p(y)]-D\log256\ \le\ \log P(x).$$
+# $$\mathbb E_u[\log p(\tilde x)]-D\log256\ \le\ \log P(x).$$
 #
-# So the density on dequantized pixels bounds the probability of the true image with its 256 levels, and *such* numbers can be compared with each other, whatever the likelihood is. The usual unit is **bits per pixel**: $-\log P(x)$, in bits (1 nat = $1/\log 2\approx1.44$ bits), divided by $D$. It is the length of the shortest code for a pixel that the model allows.
+# So the density on dequantized pixels bounds the probability of the true image with its 256 levels,
+# and *such* numbers can be compared with each other, whatever the likelihood is.
+# The usual unit is **bits per pixel**: $-\log P(x)$, in bits (1 nat = $1/\log 2\approx1.44$ bits), divided by $D$.
+# It is the length of the shortest code for a pixel that the model allows.
 #
 # ### Exercise 7.3 · Bits per pixel
 #
-# You get the log-density of each image in nats, for pixels scaled to $[0,1]$. Return bits per pixel for an image with so many `pixels`, each with one of so many `levels`.
+# You get the log-density of each image in nats, for pixels scaled to $[0,1]$.
+# Return bits per pixel for an image with so many `pixels`, each with one of so many `levels`.
 
 # %%
 def bits_per_pixel(log_density, pixels, levels):
@@ -210,13 +256,17 @@ def bits_per_pixel(log_density, pixels, levels):
 vh.check.bits_per_pixel(bits_per_pixel)
 
 # %% [markdown]
-# **Target:** a log-density of 0 gives 8 bits for 256 levels. That is the uniform density: it knows nothing, and 256 levels need 8 bits. Every honest model should need fewer.
+# **Target:** a log-density of 0 gives 8 bits for 256 levels.
+# That is the uniform density: it knows nothing, and 256 levels need 8 bits.
+# Every honest model should need fewer.
 #
 # ## Four likelihoods, one network
 #
-# The same network, the same images, the same number of epochs. Only the likelihood differs.
+# The same network, the same images, the same number of epochs.
+# Only the likelihood differs.
 #
-# **Predict.** Which of the three densities will need the fewest bits: continuous Bernoulli, normal with $\sigma=1$, normal with the best $\sigma$? Will each of them need fewer than 8?
+# **Predict.** Which of the three densities will need the fewest bits: continuous Bernoulli, normal with $\sigma=1$, normal with the best $\sigma$?
+# Will each of them need fewer than 8?
 
 # %%
 def dequantize(images):
@@ -228,9 +278,10 @@ y_train, y_test = dequantize(clothes.x_train), dequantize(clothes.x_test)
 
 def normal(log_var):
     """A likelihood for vh.VAE: pixels with the mean sigmoid(logit) and one variance."""
-    return lambda y, logits: vh.gaussian_nll(y, ops.sigmoid(logits), log_var)
+    return vh.likelihood(mean=ops.sigmoid)(lambda y, logits: vh.gaussian_nll(y, ops.sigmoid(logits), log_var))
 
 
+@vh.likelihood(mean=ops.sigmoid)
 def normal_best_sigma(y, logits):
     mean = ops.sigmoid(logits)
     return vh.gaussian_nll(y, mean, ops.log(ops.mean(ops.square(y - mean))))  # the best σ² of this batch
@@ -253,7 +304,10 @@ for name, nll in likelihoods.items():
     print(f"{name:22s} loss after each epoch:", *(f"{loss:.0f}" for loss in history.history["loss"]))
 
 # %% [markdown]
-# The losses are far apart, and say nothing side by side. We judge each model on the test images. Two of them we judge a second time, with another likelihood on the *same* decoder: the Bernoulli model, now as a continuous Bernoulli; and the model of $\sigma=1$, now with its best $\sigma$.
+# The losses are far apart, and say nothing side by side.
+# We judge each model on the test images.
+# Two of them we judge a second time, with another likelihood on the *same* decoder:
+# the Bernoulli model, now as a continuous Bernoulli; and the model of $\sigma=1$, now with its best $\sigma$.
 
 # %%
 def log_best_variance(vae):
@@ -315,14 +369,24 @@ vh.expect("learned σ", np.exp(log_var_best / 2), at_least=0.09, at_most=0.14)
 # %% [markdown]
 # **What you see.**
 #
-# - The first row of the table has no place in the picture. Its number is no log-density, and no unit makes it one.
-# - The normal distribution with $\sigma=1$ needs **more than 8 bits**: it is worse than a model that knows nothing. Its pictures are not bad (below). But as a *likelihood* it says that a pixel may lie anywhere between about −2 and 3 (two $\sigma$ beyond the ends).
-# - The best $\sigma$ is near 0.11. To exchange $\sigma$ after the training helps a lot, but not enough: the model trained with $\sigma=1$ had learned that errors are cheap. Its KL is about a tenth, so its code says less.
-# - The continuous Bernoulli needs the fewest bits, by far. A likely reason: about half of the pixels are black, and there its density can rise steeply towards 0, while the normal distribution with its one $\sigma$ spends the same width on background and on cloth. To train with the Bernoulli formula and add the normalizer afterwards gives away much of it.
+# - The first row of the table has no place in the picture.
+#   Its number is no log-density, and no unit makes it one.
+# - The normal distribution with $\sigma=1$ needs **more than 8 bits**: it is worse than a model that knows nothing.
+#   Its pictures are not bad (below).
+#   But as a *likelihood* it says that a pixel may lie anywhere between about −2 and 3 (two $\sigma$ beyond the ends).
+# - The best $\sigma$ is near 0.11.
+#   To exchange $\sigma$ after the training helps a lot, but not enough: the model trained with $\sigma=1$ had learned that errors are cheap.
+#   Its KL is about a tenth, so its code says less.
+# - The continuous Bernoulli needs the fewest bits, by far.
+#   A likely reason: about half of the pixels are black, and there its density can rise steeply towards 0,
+#   while the normal distribution with its one $\sigma$ spends the same width on background and on cloth.
+#   To train with the Bernoulli formula and add the normalizer afterwards gives away much of it.
 #
-# Does the best number also give the best pictures? And what is a picture: the mean of $p(x\mid z)$, or a draw from it?
+# Does the best number also give the best pictures?
+# And what is a picture: the mean of $p(x\mid z)$, or a draw from it?
 #
-# **Predict.** From each of the three densities we show, for the same $z$ from the prior, the pixel means and one draw of every pixel. Which draws will look like photographs, which like an old television?
+# **Predict.** From each of the three densities we show, for the same $z$ from the prior, the pixel means and one draw of every pixel.
+# Which draws will look like photographs, which like an old television?
 
 # %%
 def continuous_mean(a):
@@ -352,27 +416,48 @@ drawn = continuous_draw(np.tile([-3.0, 0.5, 6.0], (100_000, 1))).mean(axis=0)
 vh.expect("means of draws minus formula", np.abs(drawn - expected).max(), at_most=0.005, everywhere=True)
 
 # %% [markdown]
-# **What you see.** No draw looks like a photograph. With $\sigma=1$ it is an old television; with the best $\sigma$ it is a picture under weak grain; with the continuous Bernoulli the background is quiet, and the cloth is covered with strong grain. (Values outside of $[0,1]$ are shown as black or white.) All three treat the pixels as independent once $z$ is known, and the grain is what they say about the rest. Papers and tutorials usually show the *means*. That is fine if they say so. But the likelihood in a table belongs to the distribution of the draws, not to the means.
+# **What you see.** No draw looks like a photograph.
+# With $\sigma=1$ it is an old television; with the best $\sigma$ it is a picture under weak grain;
+# with the continuous Bernoulli the background is quiet, and the cloth is covered with strong grain.
+# (Values outside of $[0,1]$ are shown as black or white.)
+# All three treat the pixels as independent once $z$ is known, and the grain is what they say about the rest.
+# Papers and tutorials usually show the *means*.
+# That is fine if they say so.
+# But the likelihood in a table belongs to the distribution of the draws, not to the means.
 #
-# Now look at the means only. Those of $\sigma=1$, the *worst* likelihood in the table, are smoother than those of the best $\sigma$. One possible reason stands in the table too: its KL is small, so its clouds lie close to the prior, and a $z$ from the prior is one that its decoder knows (lesson 02). This is a first sign that likelihood and pictures are two different things. The last section takes it up.
+# Now look at the means only.
+# Those of $\sigma=1$, the *worst* likelihood in the table, are smoother than those of the best $\sigma$.
+# One possible reason stands in the table too: its KL is small, so its clouds lie close to the prior,
+# and a $z$ from the prior is one that its decoder knows (lesson 02).
+# This is a first sign that likelihood and pictures are two different things.
+# The last section takes it up.
 #
 # ## The stairs from the ELBO to log p(x)
 #
-# So far every number of a trained model came from its ELBO: a lower bound on $\log p(x)$. Lesson 03 showed the gap: the KL from the cloud $q$ to the true posterior. Two models with the same ELBO may differ in $\log p(x)$. Can we get nearer to it?
+# So far every number of a trained model came from its ELBO: a lower bound on $\log p(x)$.
+# Lesson 03 showed the gap: the KL from the cloud $q$ to the true posterior.
+# Two models with the same ELBO may differ in $\log p(x)$.
+# Can we get nearer to it?
 #
-# Take $k$ draws $z_1,\dots,z_k$ from the cloud of $x$. Each has a **weight**, and the average of a weight is exactly $p(x)$:
+# Take a draw $z$ from the cloud of $x$.
+# It has a **weight** $w$, and the average of this weight is exactly $p(x)$:
 #
-# $$w_i=\frac{p(x\mid z_i)\,p(z_i)}{q(z_i\mid x)},\qquad \mathbb E_q[w_i]=\int q(z\mid x)\,\frac{p(x\mid z)\,p(z)}{q(z\mid x)}\,dz=p(x).$$
+# $$w=\frac{p(x\mid z)\,p(z)}{q(z\mid x)},\qquad \mathbb E_q[w]=\int q(z\mid x)\,\frac{p(x\mid z)\,p(z)}{q(z\mid x)}\,dz=p(x).$$
 #
-# So average $k$ of them first, and take the logarithm afterwards:
+# So average the weights $w_1,\dots,w_k$ of $k$ draws first, and take the logarithm afterwards:
 #
-# $$\mathcal L_k=\mathbb E\Big[\log\frac1k\sum_{i=1}^k w_i\Big],\qquad \mathrm{ELBO}=\mathcal L_1\ \le\ \mathcal L_k\ \le\ \log p(x).$$
+# $$\mathcal L_k=\mathbb E\Big[\log\tfrac1k(w_1+\dots+w_k)\Big],\qquad \mathrm{ELBO}=\mathcal L_1\ \le\ \mathcal L_k\ \le\ \log p(x).$$
 #
-# This is the **importance-weighted bound** (Burda and others, 2016). Jensen's inequality gives the last "≤", as for the ELBO. For the first one, the paper has a proof. The idea: the more draws, the less their average varies, and the less Jensen takes away.
+# This is the **importance-weighted bound** (Burda and others, 2016).
+# Jensen's inequality gives the last "≤", as for the ELBO.
+# For the first one, the paper has a proof.
+# The idea: the more draws, the less their average varies, and the less Jensen takes away.
 #
 # ### Exercise 7.4 · The bound from weights
 #
-# You get $\log w_i$ for $k$ draws of each image. The weights themselves are numbers like $e^{-100}$, which a computer may round to 0. So stay with logarithms: `ops.logsumexp(…, axis=…)` is the logarithm of a sum of exponentials, without this loss.
+# You get $\log w$ for $k$ draws of each image.
+# The weights themselves are numbers like $e^{-100}$, which a computer may round to 0.
+# So stay with logarithms: `ops.logsumexp(…, axis=…)` is the logarithm of a sum of exponentials, without this loss.
 
 # %%
 def importance_bound(log_weights):
@@ -385,9 +470,12 @@ def importance_bound(log_weights):
 vh.check.importance_bound(importance_bound)
 
 # %% [markdown]
-# **Target:** for the two weights $\frac12$ and $\frac32$ it is $\log1=0$. (The mean of their logarithms is −0.14: that would be the ELBO.)
+# **Target:** for the two weights $\frac12$ and $\frac32$ it is $\log1=0$.
+# (The mean of their logarithms is −0.14: that would be the ELBO.)
 #
-# First where we know the truth. The small model of lesson 03 has one latent and four pixels, so $\log p(x)$ and the ELBO can be integrated. Our cloud $q$ is deliberately poor.
+# First where we know the truth.
+# The small model of lesson 03 has one latent and four pixels, so $\log p(x)$ and the ELBO can be integrated.
+# Our cloud $q$ is deliberately poor.
 
 # %%
 slopes, shifts = np.array([10.0, 1.0, -1.0, 0.5]), np.array([4.0, 0.0, 1.0, 0.0])
@@ -409,7 +497,9 @@ small_evidence = np.log(np.sum(q_grid * np.exp(small_log_weight(grid))) * dz)
 print(f"by quadrature: ELBO {small_elbo:.4f}, log p(x) {small_evidence:.4f}")
 
 # %% [markdown]
-# **Predict.** We make $2^{18}$ draws, and use them in groups of $k$. With $k=1$ the average over the groups is the ELBO. How many draws per group will halve the gap to $\log p(x)$?
+# **Predict.** We make $2^{18}$ draws, and use them in groups of $k$.
+# With $k=1$ the average over the groups is the ELBO.
+# How many draws per group will halve the gap to $\log p(x)$?
 
 # %%
 draws = small_log_weight(rng.normal(q_mean, np.exp(q_log_var / 2), 2**18))
@@ -445,13 +535,21 @@ above = np.mean(draws > small_evidence)
 vh.expect("share of single draws above log p(x)", above, at_least=0.1, everywhere=True)
 
 # %% [markdown]
-# **What you see.** With $k=1$ the dots start at the ELBO. Each step goes up, and they end at $\log p(x)$, as exactly as the draws can tell. Four draws already close more than half of the gap. And the order matters: the average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take. The logarithm of the *average* of all draws would be one more dot, far to the right.
+# **What you see.** With $k=1$ the dots start at the ELBO.
+# Each step goes up, and they end at $\log p(x)$, as exactly as the draws can tell.
+# Four draws already close more than half of the gap.
+# And the order matters: the average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take.
+# The logarithm of the *average* of all draws would be one more dot, far to the right.
 #
-# One single estimate often lies above $\log p(x)$, by chance (the last line counts them for $k=1$). The *average* of the estimates does not.
+# One single estimate often lies above $\log p(x)$, by chance (the last line counts them for $k=1$).
+# The *average* of the estimates does not.
 #
 # ### The same on MNIST
 #
-# From here on the digits are pure black and white: each pixel was drawn, once, with its grey value as the probability (lesson 04), so the Bernoulli likelihood is a true one. We take the network of Burda and others, one layer of 50 latents, and write the weights and the training out. For $k=1$ the loss is the negative ELBO; for larger $k$ it is the same line with more draws.
+# From here on the digits are pure black and white: each pixel was drawn, once,
+# with its grey value as the probability (lesson 04), so the Bernoulli likelihood is a true one.
+# We take the network of Burda and others, one layer of 50 latents, and write the weights and the training out.
+# For $k=1$ the loss is the negative ELBO; for larger $k$ it is the same line with more draws.
 
 # %%
 def log_weights(vae, x, mean, log_var, k):
@@ -496,7 +594,8 @@ def train(k):
 vae_1 = train(1)
 
 # %% [markdown]
-# We take 100 test images, make 5000 draws for each, and use them in groups of $k$, as above. So all stairs are made from the same draws.
+# We take 100 test images, make 5000 draws for each, and use them in groups of $k$, as above.
+# So all stairs are made from the same draws.
 
 # %%
 x = data.x_test[:100]
@@ -531,19 +630,30 @@ error_of_mean = stairs[-1].std() / np.sqrt(len(x))
 vh.expect("standard error of log p(x) over 100 images", error_of_mean, at_least=1.5, at_most=5)
 
 # %% [markdown]
-# **What you see.** The ELBO is several nats below the last step: that much of what looks like a bad *model* was a bad *bound*. Each step helps less, but even the last one, from 1000 to 5000, still adds a little. So the value for 5000 draws is an estimate from below, and a report must say how many draws it used.
+# **What you see.** The ELBO is several nats below the last step: that much of what looks like a bad *model* was a bad *bound*.
+# Each step helps less, but even the last one, from 1000 to 5000, still adds a little.
+# So the value for 5000 draws is an estimate from below, and a report must say how many draws it used.
 #
-# Another error is much larger. Images differ: the mean over 100 images has a standard error of almost 3 nats. So compare two models on the *same* images, by the mean of their differences, and give the number of images with every result.
+# Another error is much larger.
+# Images differ: the mean over 100 images has a standard error of almost 3 nats.
+# So compare two models on the *same* images, by the mean of their differences, and give the number of images with every result.
 #
 # ## Training with the bound
 #
-# The bound can also be the loss. A model that is trained with $\mathcal L_k$ need not give a cloud that fits everywhere. It is enough that *one* of $k$ draws is good, because the average weight is ruled by the largest.
+# The bound can also be the loss.
+# A model that is trained with $\mathcal L_k$ need not give a cloud that fits everywhere.
+# It is enough that *one* of $k$ draws is good, because the average weight is ruled by the largest.
 #
-# **Predict.** We train the same network with $k=5$, from the same start, for the same number of epochs. What will change: the ELBO, $\log p(x)$, the number of active latents? (Careful: for $k=5$ the loss is another bound. Do not compare the losses.)
+# **Predict.** We train the same network with $k=5$, from the same start, for the same number of epochs.
+# What will change: the ELBO, $\log p(x)$, the number of active latents?
+# (Careful: for $k=5$ the loss is another bound.
+# Do not compare the losses.)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# $\log p(x)$ rises, and more latents become active. The ELBO does not rise: the model was not trained for it. The measured values stand below, under the next cells.
+# $\log p(x)$ rises, and more latents become active.
+# The ELBO does not rise: the model was not trained for it.
+# The measured values stand below, under the next cells.
 #
 # </details>
 
@@ -583,22 +693,39 @@ vh.expect("difference to the ELBO, k = 5 minus k = 1", gap[5] - gap[1], at_least
 vh.expect("active latents gained", results[5][2] - results[1][2], at_least=0)
 
 # %% [markdown]
-# **What you see.** With the same network and the same number of epochs, five draws give a better $\log p(x)$ on the same images, and more latents are active. The ELBO says the opposite: judged by it alone, the better model would lose. (The latents gained lie just above the line in the picture: "active" is a low bar.) This is not free: five draws mean five times as much work for the decoder in each step. "Better at the same number of epochs" is not "better in the same time".
+# **What you see.** With the same network and the same number of epochs, five draws give a better $\log p(x)$ on the same images, and more latents are active.
+# The ELBO says the opposite: judged by it alone, the better model would lose.
+# (The latents gained lie just above the line in the picture: "active" is a low bar.)
+# This is not free: five draws mean five times as much work for the decoder in each step.
+# "Better at the same number of epochs" is not "better in the same time".
 #
-# And a word of care: the difference between ELBO and $\log p(x)$ is larger for $k=5$. Its cloud is farther from the posterior (lesson 03: the gap is this KL). It has learned to be a good place for five draws, not the best description of the posterior.
+# And a word of care: the difference between ELBO and $\log p(x)$ is larger for $k=5$.
+# Its cloud is farther from the posterior (lesson 03: the gap is this KL).
+# It has learned to be a good place for five draws, not the best description of the posterior.
 #
 # ## A published table
 #
-# Now we can read the table of Burda and others (2016, table 1; one layer, MNIST). A number in a paper belongs to a **protocol**: the data and how they were made black and white, the network, the training, the estimator. Theirs, for the rows that we take:
+# Now we can read the table of Burda and others (2016, table 1; one layer, MNIST).
+# A number in a paper belongs to a **protocol**: the data and how they were made black and white, the network, the training, the estimator.
+# Theirs, for the rows that we take:
 #
 # - each training image is made black and white anew at each pass, with its grey values as probabilities; the test images once;
 # - encoder 784–200–200–50 and decoder 50–200–200–784, with tanh;
 # - 3280 passes over the data, in batches of 20, Adam, with eight learning rates, each smaller than the one before;
 # - the estimate of $\log p(x)$ with 5000 draws.
 #
-# We trained these networks beforehand, by `python -m benchmarks.train_burda`, with fewer passes. The weights come with the package. A file that ends in `.weights.h5` holds numbers only, so we build the network first. (A file that ends in `.keras` holds a whole model. Keras loads it in its *safe mode*: it may name known layers, but hold no program. That is the default of `load_model`. Never turn it off for a file from a stranger.)
+# We trained these networks beforehand, by `python -m benchmarks.train_burda`, with fewer passes.
+# The weights come with the package.
+# A file that ends in `.weights.h5` holds numbers only, so we build the network first.
+# (A file that ends in `.keras` holds a whole model.
+# Keras loads it in its *safe mode*: it may name known layers, but hold no program.
+# That is the default of `load_model`.
+# Never turn it off for a file from a stranger.)
 #
-# **Predict.** The stored model for $k=1$ is the same network as `vae_1`, trained for more passes and by the protocol above (`vae_1` saw each training image in only one black and white version). How many nats will that bring? More or fewer than the step from $k=1$ to $k=5$?
+# **Predict.** The stored model for $k=1$ is the same network as `vae_1`, trained for more passes
+# and by the protocol above (`vae_1` saw each training image in only one black and white version).
+# How many nats will that bring?
+# More or fewer than the step from $k=1$ to $k=5$?
 
 # %%
 folder = Path(vh.__file__).parent / "weights"  # they come with the package
@@ -649,21 +776,39 @@ vh.expect("k = 1: gained by longer training, nats", longer, at_least=5)
 vh.expect("… more than by five draws, nats", longer - gain.mean(), at_least=1)
 
 # %% [markdown]
-# **What you see.** The distance to the paper is the last column. Compare each row with the paper, not our two rows with each other: the lines above the table say that they had different numbers of passes. In the paper, with equal training, $k=5$ is ahead by 1.2 nats. And compare with `vae_1`, the same network after short training: longer training, by the protocol, brought more than five draws did. So before you compare two methods, train both to the end. Our protocol differs from theirs in the number of passes, the size of the batches and the learning rates, and the first lines of the program `benchmarks/train_burda.py` say so. This is what a **replication** reports: the figure, the protocol, the distance.
+# **What you see.** The distance to the paper is the last column.
+# Compare each row with the paper, not our two rows with each other: the lines above the table say that they had different numbers of passes.
+# In the paper, with equal training, $k=5$ is ahead by 1.2 nats.
+# And compare with `vae_1`, the same network after short training: longer training, by the protocol, brought more than five draws did.
+# So before you compare two methods, train both to the end.
+# Our protocol differs from theirs in the number of passes, the size of the batches and the learning rates,
+# and the first lines of the program `benchmarks/train_burda.py` say so.
+# This is what a **replication** reports: the figure, the protocol, the distance.
 #
-# The horizontal bars in the picture are ± 2 standard errors. The upright lines are our own ELBOs. Somebody who compares *their ELBO* with *the paper's estimate of* $\log p(x)$ would find a difference that no model is to blame for.
+# The horizontal bars in the picture are ± 2 standard errors.
+# The upright lines are our own ELBOs.
+# Somebody who compares *their ELBO* with *the paper's estimate of* $\log p(x)$ would find a difference that no model is to blame for.
 #
-# Which numbers must not be put beside this table? Thresholded digits (lessons 02 to 05): easier. Grey digits with the Bernoulli formula: no likelihood. Densities of dequantized pixels: another unit. Digits that were made black and white once, for training too: another protocol.
+# Which numbers must not be put beside this table?
+# Thresholded digits (lessons 02 to 05): easier.
+# Grey digits with the Bernoulli formula: no likelihood.
+# Densities of dequantized pixels: another unit.
+# Digits that were made black and white once, for training too: another protocol.
 #
 # ## Samples: a second opinion
 #
-# A likelihood asks: how much probability does the model give to real images? It does not ask: do the model's own images look real? For the second question, take a classifier that was trained on real digits, and look at its last hidden layer: 64 **features** of an image. Compare the cloud of the features of real images with that of the model's images.
+# A likelihood asks: how much probability does the model give to real images?
+# It does not ask: do the model's own images look real?
+# For the second question, take a classifier that was trained on real digits, and look at its last hidden layer: 64 **features** of an image.
+# Compare the cloud of the features of real images with that of the model's images.
 #
-# The **Fréchet distance** of lesson 02 compares two clouds by their means $m$ and covariances $\Sigma$ (Heusel and others, 2017, use it with a large network; then it is called FID):
+# The **Fréchet distance** of lesson 02 compares two clouds by their means $\mu$ and covariances $\Sigma$
+# (Heusel and others, 2017, use it with a large network; then it is called FID):
 #
-# $$d^2=\lVert m_1-m_2\rVert^2+\mathrm{tr}\!\left(\Sigma_1+\Sigma_2-2\,(\Sigma_1\Sigma_2)^{1/2}\right)$$
+# $$\text{distance}^2=\lVert \mu_A-\mu_B\rVert^2+\mathrm{tr}\!\left(\Sigma_A+\Sigma_B-2\,(\Sigma_A\Sigma_B)^{1/2}\right)$$
 #
-# It is 0 if both agree. (tr adds up the diagonal; the power ½ is the matrix square root.) `vh.frechet_distance` computes it.
+# It is 0 if both agree. (tr adds up the diagonal; the power ½ is the matrix square root.)
+# `vh.frechet_distance` computes it.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -696,18 +841,27 @@ floor = distance_to_real(others)
 vh.expect("distance of few / of all", distance_to_real(others[: n // 30]) / floor, at_least=2)
 
 # %% [markdown]
-# **What you see.** Real images against other real images: the distance is not 0, and it is larger for fewer images. So compare only distances from the *same number* of images and the *same classifier*, and print this floor beside them.
+# **What you see.** Real images against other real images: the distance is not 0, and it is larger for fewer images.
+# So compare only distances from the *same number* of images and the *same classifier*, and print this floor beside them.
 #
-# Now two strange models, after an idea of Theis, van den Oord and Bethge (2016). The memory's $p(x)$ can be computed exactly, that of the mixture as well as that of the VAE.
+# Now two strange models, after an idea of Theis, van den Oord and Bethge (2016).
+# The memory's $p(x)$ can be computed exactly, that of the mixture as well as that of the VAE.
 #
-# - **Mostly noise.** Take the stored VAE, and replace 99 % of its images by noise: each pixel a fair coin. The probability of an image is $p(x)=0.01\,p_{\text{VAE}}(x)+0.99\cdot2^{-784}$.
-# - **Memory.** Take a random training image, and turn each pixel over with probability 0.1 %. No network. $p(x)$ is the mean over all training images $t$ of $0.001^{d}\cdot0.999^{784-d}$, where $d$ counts the pixels in which $x$ and $t$ differ.
+# - **Mostly noise.** Take the stored VAE, and replace 99 % of its images by noise: each pixel a fair coin.
+#   The probability of an image is $p(x)=0.01\,p_{\text{VAE}}(x)+0.99\cdot2^{-784}$.
+# - **Memory.** Take a random training image, and turn each pixel over with probability 0.1 %.
+#   No network.
+#   $p(x)$ is the mean over all training images of $0.001^{\text{turned}}\cdot0.999^{784-\text{turned}}$,
+#   where "turned" counts the pixels in which $x$ and the training image differ.
 #
 # **Predict.** Where will each of them stand in $\log p(x)$ of the *test* images, and where in the distance of its own images?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Mostly noise: $p(x)$ is at least $0.01\,p_{\text{VAE}}(x)$, so $\log p(x)$ falls by at most $\log100\approx4.6$ nats, for any image. The images it draws are noise. Memory: its images are training images, so the distance is near the floor. But a test image typically differs from every training image in dozens of pixels, and each of them costs $\log1000\approx6.9$ nats.
+# Mostly noise: $p(x)$ is at least $0.01\,p_{\text{VAE}}(x)$, so $\log p(x)$ falls by at most $\log100\approx4.6$ nats, for any image.
+# The images it draws are noise.
+# Memory: its images are training images, so the distance is near the floor.
+# But a test image typically differs from every training image in dozens of pixels, and each of them costs $\log1000\approx6.9$ nats.
 #
 # </details>
 
@@ -765,39 +919,73 @@ vh.expect("VAE minus memory, log p(x)", np.mean(log_p["VAE, stored"] - log_p["me
 vh.expect("distance, VAE / memory", distances["VAE, stored"] / distances["memory"], at_least=3)
 
 # %% [markdown]
-# **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish. It still stands to the right of the VAE of short training, whose images look like digits, if often broken ones. The memory draws real digits, with a wrong pixel here and there, and has by far the worst likelihood. So neither measure can replace the other:
+# **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish.
+# It still stands to the right of the VAE of short training, whose images look like digits, if often broken ones.
+# The memory draws real digits, with a wrong pixel here and there, and has by far the worst likelihood.
+# So neither measure can replace the other:
 #
-# - The **likelihood** is an average of *logarithms over real images*. A model pays dearly for a real image that it takes for impossible, and hardly at all for drawing bad images often: in 784 dimensions, a factor of 100 in the probability is little.
-# - The **distance of samples** looks only at what the model draws. It does not notice that a model only repeats what it has seen, and it sees nothing that the classifier does not see, nor anything beyond means and covariances.
+# - The **likelihood** is an average of *logarithms over real images*.
+#   A model pays dearly for a real image that it takes for impossible, and hardly at all for drawing bad images often:
+#   in 784 dimensions, a factor of 100 in the probability is little.
+# - The **distance of samples** looks only at what the model draws.
+#   It does not notice that a model only repeats what it has seen,
+#   and it sees nothing that the classifier does not see, nor anything beyond means and covariances.
 #
-# Which one is right depends on what you want: to compress images, likelihood; to draw pictures, samples; for both, look at both, and at the nearest training images of the samples too.
+# Which one is right depends on what you want: to compress images, likelihood; to draw pictures, samples;
+# for both, look at both, and at the nearest training images of the samples too.
 #
 # ## Exercise 7.5 · Change it, and explain
 #
-# Here you have no check but your own eyes. (Lines that end in "as expected" were written for the numbers in the lesson.)
+# Here you have no check but your own eyes.
+# (Lines that end in "as expected" were written for the numbers in the lesson.)
 #
-# **First:** evaluate the memory with another flip probability: `memory_log_p(x, flip).mean()` for `flip` = 0.01, 0.05, 0.1 and 0.2. Before you run it: will the best likelihood come with fewer or with more flips? What will its drawn images look like then?
+# **First:** evaluate the memory with another flip probability: `memory_log_p(x, flip).mean()` for `flip` = 0.01, 0.05, 0.1 and 0.2.
+# Before you run it: will the best likelihood come with fewer or with more flips?
+# What will its drawn images look like then?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# More flips help at first: a pixel that differs costs $-\log(\text{flip})$, and dozens differ. The best value is near 5 %, which is about the share of pixels in which a test image differs from the most similar training image (43 of 784 on average, when we ran it). The memory then reaches about −177 nats, still far behind the VAE. But then every drawn image is covered with as many wrong pixels. The likelihood asks for exactly the grain that the eye dislikes.
+# More flips help at first: a pixel that differs costs $-\log(\text{flip})$, and dozens differ.
+# The best value is near 5 %, which is about the share of pixels in which a test image differs
+# from the most similar training image (43 of 784 on average, when we ran it).
+# The memory then reaches about −177 nats, still far behind the VAE.
+# But then every drawn image is covered with as many wrong pixels.
+# The likelihood asks for exactly the grain that the eye dislikes.
 #
 # </details>
 #
 # **Then:**
 #
-# - Train with two draws, `train(2)`, and measure it like the others. How much of the gain of $k=5$ does it bring, for less than half of the work?
-# - In the small model, choose `q_mean = -1.0`. How many draws do you need now? What does a poor cloud do to the stairs?
-# - Compute the distance for the pixel *means* of the stored VAE in place of the tossed pixels. The classifier has seen only black and white pixels. Is the distance a fair one?
+# - Train with two draws, `train(2)`, and measure it like the others.
+#   How much of the gain of $k=5$ does it bring, for less than half of the work?
+# - In the small model, choose `q_mean = -1.0`.
+#   How many draws do you need now?
+#   What does a poor cloud do to the stairs?
+# - Compute the distance for the pixel *means* of the stored VAE in place of the tossed pixels.
+#   The classifier has seen only black and white pixels.
+#   Is the distance a fair one?
 #
 # ## To take away
 #
-# 1. Compare densities with densities: continuous Bernoulli and normal, on dequantized pixels, in bits per pixel. The Bernoulli formula on grey pixels is no likelihood.
-# 2. The $\sigma$ of a normal decoder is part of the model. The best one is the root of the mean squared error; a fixed $\sigma=1$ can be worse than knowing nothing.
-# 3. ELBO ≤ bound with $k$ draws ≤ $\log p(x)$. The logarithm comes *after* the mean. Say how many draws and how many images.
-# 4. A published number belongs to a protocol. Report your figure, the protocol, and the distance.
-# 5. A good likelihood does not make good samples, nor good samples a good likelihood. Measure both.
+# 1. Compare densities with densities: continuous Bernoulli and normal, on dequantized pixels, in bits per pixel.
+#    The Bernoulli formula on grey pixels is no likelihood.
+# 2. The $\sigma$ of a normal decoder is part of the model.
+#    The best one is the root of the mean squared error; a fixed $\sigma=1$ can be worse than knowing nothing.
+# 3. ELBO ≤ bound with $k$ draws ≤ $\log p(x)$.
+#    The logarithm comes *after* the mean.
+#    Say how many draws and how many images.
+# 4. A published number belongs to a protocol.
+#    Report your figure, the protocol, and the distance.
+# 5. A good likelihood does not make good samples, nor good samples a good likelihood.
+#    Measure both.
 #
-# **Where the ideas come from.** G. Loaiza-Ganem and J. Cunningham, *The continuous Bernoulli: fixing a pervasive error in variational autoencoders*, NeurIPS 2019 (section 3: the density and its normalizer). O. Rybkin, K. Daniilidis and S. Levine, *Simple and effective VAE training with calibrated decoders* (σ-VAE), ICML 2021. L. Theis, A. van den Oord and M. Bethge, *A note on the evaluation of generative models*, ICLR 2016 (dequantization: section 3.1; the mixture with noise: section 3.2). Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016 (the bound: equation 8; active units; table 1). M. Heusel and others, *GANs trained by a two time-scale update rule*, NIPS 2017 (the Fréchet distance on features).
+# **Where the ideas come from.**
+# G. Loaiza-Ganem and J. Cunningham, *The continuous Bernoulli:
+# fixing a pervasive error in variational autoencoders*, NeurIPS 2019 (section 3: the density and its normalizer).
+# O. Rybkin, K. Daniilidis and S. Levine, *Simple and effective VAE training with calibrated decoders* (σ-VAE), ICML 2021.
+# L. Theis, A. van den Oord and M. Bethge, *A note on the evaluation of generative models*,
+# ICLR 2016 (dequantization: section 3.1; the mixture with noise: section 3.2).
+# Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016 (the bound: equation 8; active units; table 1).
+# M. Heusel and others, *GANs trained by a two time-scale update rule*, NIPS 2017 (the Fréchet distance on features).
 #
 # **Next:** lesson 08 puts a VAE to use: drawing what you ask for, filling in what is missing, and finding what does not belong.

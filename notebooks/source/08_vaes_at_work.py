@@ -9,9 +9,8 @@
 # %% [markdown]
 # # 08 · VAEs at work
 #
-# You give VAEs four jobs: draw a chosen digit in a chosen style, find the images that do not belong, fill in what is hidden, and help to learn from few labels. For each job you measure how well it works, and where it fails.
-#
-# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{repository}}/blob/{{branch}}/notebooks/08_vaes_at_work.ipynb)
+# You give VAEs four jobs: draw a chosen digit in a chosen style, find the images that do not belong, fill in what is hidden, and help to learn from few labels.
+# For each job you measure how well it works, and where it fails.
 #
 # **Time:** about 4 minutes of computing on two cores (not measured yet on a Colab GPU), and an hour of reading and thinking.
 #
@@ -22,16 +21,15 @@
 # - fill in the hidden half of an image by a Markov chain;
 # - compare the codes of a VAE with PCA and with raw pixels, where only few labels are known.
 #
-# **You need** lessons 01 to 05 (cloud, prior, nats, ELBO, classifier). One idea of lesson 07 is used, and explained again where it comes.
+# **You need** lessons 01 to 05 (cloud, prior, nats, ELBO, classifier).
+# One idea of lesson 07 is used, and explained again where it comes.
 
 # %%
-# On Colab this cell installs the package of the course. On your own machine it does nothing.
-import subprocess
-import sys
+# Where the package of the course is installed, this cell does nothing.
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    package = "git+https://github.com/{{repository}}@{{branch}}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", package], check=True)
+if find_spec("vae_helpers") is None:
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -54,7 +52,10 @@ data = vh.load_images("mnist", binarize="threshold")
 # %% [markdown]
 # ## Two tools
 #
-# The first tool is an ordinary VAE with 10 latents. It never sees a label. The second is a **judge**: a small classifier, as in lesson 02, that names digits. "This looks like a 3" is no measurement; the judge makes it one.
+# The first tool is an ordinary VAE with 10 latents.
+# It never sees a label.
+# The second is a **judge**: a small classifier, as in lesson 02, that names digits.
+# "This looks like a 3" is no measurement; the judge makes it one.
 
 # %%
 def two_layers(latents):
@@ -88,11 +89,15 @@ vh.expect("test images that the judge names right", np.mean(judged(data.x_test) 
 # %% [markdown]
 # ## Choose the digit, keep the style
 #
-# `vae.sample` draws digits, but you cannot order one. A **conditional VAE** can be told what to draw. Both of its networks get the label $y$ as a second input, in the form of a **one-hot** vector: ten numbers, 1 at the place of the class, and 0 elsewhere. The bound is the one that you know, with $y$ given everywhere:
+# `vae.sample` draws digits, but you cannot order one.
+# A **conditional VAE** can be told what to draw.
+# Both of its networks get the label $y$ as a second input, in the form of a **one-hot** vector: ten numbers, 1 at the place of the class, and 0 elsewhere.
+# The bound is the one that you know, with $y$ given everywhere:
 #
 # $$\log p(x\mid y)\;\ge\;\mathbb E_{q(z\mid x,y)}\big[\log p(x\mid z,y)\big]-\mathrm{KL}\big(q(z\mid x,y)\,\|\,p(z)\big)$$
 #
-# The prior $p(z)$ stays $\mathcal N(0,I)$, the same for all classes. We take only 5 latents here; exercise 8.5 shows why.
+# The prior $p(z)$ stays $\mathcal N(0,I)$, the same for all classes.
+# We take only 5 latents here; exercise 8.5 shows why.
 
 # %%
 STYLE = 5  # latents
@@ -117,7 +122,9 @@ def conditional_networks(encoder_sees_label=True):
 
 
 # %% [markdown]
-# The model is only a little longer than the training step of lesson 02. Keras's `fit` does the rest: it calls the model, asks `compute_loss` for the loss, and differentiates it. The input is now a pair, images and labels.
+# The model is only a little longer than the training step of lesson 02.
+# Keras's `fit` does the rest: it calls the model, asks `compute_loss` for the loss, and differentiates it.
+# The input is now a pair, images and labels.
 
 # %%
 class ConditionalVAE(keras.Model):
@@ -145,7 +152,7 @@ train, test = [data.x_train, one_hot(data.y_train)], [data.x_test, one_hot(data.
 def train_conditional(encoder_sees_label=True):
     keras.utils.set_random_seed(settings.seed)
     model = ConditionalVAE(*conditional_networks(encoder_sees_label))
-    faster = vh.models.STEPS_PER_EXECUTION  # several steps per call, as vh.VAE does by itself
+    faster = vh.training.STEPS_PER_EXECUTION  # several steps per call, as vh.VAE does by itself
     model.compile(keras.optimizers.Adam(2e-3), steps_per_execution=faster)
     model.fit(train, epochs=settings.epochs, batch_size=128, verbose=0)
     model.elbo = -model.evaluate(test, batch_size=500, verbose=0)
@@ -156,7 +163,9 @@ def train_conditional(encoder_sees_label=True):
 conditional = train_conditional()
 
 # %% [markdown]
-# With one fixed label, a conditional VAE *is* an ordinary VAE: that of one class. The next function says so in code. So everything that you know can be used: `encode`, `decode`, `vh.log_likelihood`.
+# With one fixed label, a conditional VAE *is* an ordinary VAE: that of one class.
+# The next function says so in code.
+# So everything that you know can be used: `encode`, `decode`, `vh.log_likelihood`.
 
 # %%
 def with_label(model, label):
@@ -171,11 +180,15 @@ def with_label(model, label):
 of_class = [with_label(conditional, c) for c in range(10)]
 
 # %% [markdown]
-# **Predict.** We encode an image, say a slanted, narrow digit, *with its own label*, keep $z$, and decode it with each of the ten labels. What will the ten pictures have in common? Will each be the digit that we order?
+# **Predict.** We encode an image, say a slanted, narrow digit, *with its own label*, keep $z$, and decode it with each of the ten labels.
+# What will the ten pictures have in common?
+# Will each be the digit that we order?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Slant, width and thickness: what remains to be said about an image when its class is known. Most are what we order, but not all. The count comes below the picture.
+# Slant, width and thickness: what remains to be said about an image when its class is known.
+# Most are what we order, but not all.
+# The count comes below the picture.
 #
 # </details>
 
@@ -187,7 +200,11 @@ rows = [np.concatenate([data.x_test[[i]], pictures[:, row]]) for row, i in enume
 vh.plot_images(rows, titles=["image", *range(10)]);
 
 # %% [markdown]
-# **What you see.** Left, the image that gave its code. To the right, the same code with the labels 0 to 9. Each row keeps something of its image: the wide, round form of the 0, the slant and the narrow form of the 1. Each column is one digit in six styles. Some pictures are no digit at all: nobody writes a 1 that is wide and round, so the decoder never learned to draw one.
+# **What you see.** Left, the image that gave its code.
+# To the right, the same code with the labels 0 to 9.
+# Each row keeps something of its image: the wide, round form of the 0, the slant and the narrow form of the 1.
+# Each column is one digit in six styles.
+# Some pictures are no digit at all: nobody writes a 1 that is wide and round, so the decoder never learned to draw one.
 #
 # Now the count: 1,000 codes of test images, and 1,000 draws from the prior, each with all ten labels.
 
@@ -205,17 +222,26 @@ for name, z in (("codes of test images", codes), ("draws from the prior", from_p
     vh.expect(f"{name}, obeyed, mean of the ten", shares.mean(), at_least=0.7)
 
 # %% [markdown]
-# **What you see.** The judge sees the ordered digit in most images, but not in all. So count how often a conditional model obeys, and do not trust its name.
+# **What you see.** The judge sees the ordered digit in most images, but not in all.
+# So count how often a conditional model obeys, and do not trust its name.
 #
 # ### Why does the code hold the style?
 #
-# The KL puts a price on each nat that $z$ tells. The label is free. So to write the class into $z$ as well would be a waste. A **linear probe** measures whether this waste is avoided: a logistic regression (a classifier without hidden layers) tries to read the class from the codes. Where the class is not in $z$, it can only guess, and is right in about 0.1 of the cases.
+# The KL puts a price on each nat that $z$ tells.
+# The label is free.
+# So to write the class into $z$ as well would be a waste.
+# A **linear probe** measures whether this waste is avoided: a logistic regression (a classifier without hidden layers) tries to read the class from the codes.
+# Where the class is not in $z$, it can only guess, and is right in about 0.1 of the cases.
 #
-# **Predict.** A friend gives the label to the decoder only: "the encoder sees the digit anyway". Will her codes tell the class? Will her decoder obey?
+# **Predict.** A friend gives the label to the decoder only: "the encoder sees the digit anyway".
+# Will her codes tell the class?
+# Will her decoder obey?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Her codes tell the class much better, and her decoder obeys less. A likely reason: without the label, her encoder must first recognize the class before it can leave it out. The decoder then finds some of the class in $z$ already, and can follow $z$ instead of the label.
+# Her codes tell the class much better, and her decoder obeys less.
+# A likely reason: without the label, her encoder must first recognize the class before it can leave it out.
+# The decoder then finds some of the class in $z$ already, and can follow $z$ instead of the label.
 #
 # </details>
 
@@ -253,19 +279,30 @@ vh.expect("decoder only minus both: obeyed", only[1] - both[1], at_most=-0.05)
 vh.expect("decoder only minus both: test ELBO, nats", decoder_only.elbo - conditional.elbo, at_least=-5, at_most=3)
 
 # %% [markdown]
-# **What you see.** With the label for both networks, little of the class is left in $z$ (not nothing: about 0.1 would be guessing). With the label for the decoder only, more of the class stays in $z$, and the orders are obeyed less. And yet the two test ELBOs differ little: the loss hardly shows it. So measure both numbers whenever you build a conditional model. (A linear probe that fails does not prove that *no* classifier can read the class.)
+# **What you see.** With the label for both networks, little of the class is left in $z$ (not nothing: about 0.1 would be guessing).
+# With the label for the decoder only, more of the class stays in $z$, and the orders are obeyed less.
+# And yet the two test ELBOs differ little: the loss hardly shows it.
+# So measure both numbers whenever you build a conditional model.
+# (A linear probe that fails does not prove that *no* classifier can read the class.)
 #
 # ### A classifier for free
 #
-# A conditional VAE can also be asked the other way round. It gives $p(x\mid y)$ for each class $y$. The rule of Bayes turns this into the probability of each class:
+# A conditional VAE can also be asked the other way round.
+# It gives $p(x\mid y)$ for each class $y$.
+# The rule of Bayes turns this into the probability of each class:
 #
 # $$p(y\mid x)=\frac{p(x\mid y)\,p(y)}{\sum_{y'}p(x\mid y')\,p(y')}$$
 #
-# We estimate $\log p(x\mid y)$ with `vh.log_likelihood`: it draws several codes from the cloud of the image, weighs each by $p(x,z\mid y)/q(z\mid x,y)$, and takes the logarithm of the mean weight. This is the *importance-weighted bound* of lesson 07. It is a lower bound like the ELBO, and on average tighter.
+# We estimate $\log p(x\mid y)$ with `vh.log_likelihood`: it draws several codes from the cloud of the image,
+# weighs each by $p(x,z\mid y)/q(z\mid x,y)$, and takes the logarithm of the mean weight.
+# This is the *importance-weighted bound* of lesson 07.
+# It is a lower bound like the ELBO, and on average tighter.
 #
 # ### Exercise 8.1 · The rule of Bayes, without underflow
 #
-# You get $\log p(x\mid y)$ for a batch of images, one column for each class, and $\log p(y)$. Return $p(y\mid x)$. Be careful: $\log p(x\mid y)$ is about −100, often less, and the exponential of −900 is exactly 0 in the numbers of a computer (this is called *underflow*).
+# You get $\log p(x\mid y)$ for a batch of images, one column for each class, and $\log p(y)$.
+# Return $p(y\mid x)$.
+# Be careful: $\log p(x\mid y)$ is about −100, often less, and the exponential of −900 is exactly 0 in the numbers of a computer (this is called *underflow*).
 
 # %%
 def class_probabilities(log_px, log_prior):
@@ -299,13 +336,22 @@ texts = [f"{named[i]}, not {answers[i]}" for i in wrong]
 vh.plot_images(some[wrong], titles=texts, title="The first images that Bayes names wrong");
 
 # %% [markdown]
-# **What you see.** Ten errors, each with the name that it got and the right one. The model was trained to draw, and it can also name. But the judge, which was trained to name and nothing else, is better.
+# **What you see.** Ten errors, each with the name that it got and the right one.
+# The model was trained to draw, and it can also name.
+# But the judge, which was trained to name and nothing else, is better.
 #
 # ## Which image does not belong?
 #
-# A factory, a hospital or a web shop has many normal images and hardly any of the other kind. So train a VAE on normal images only, and call an image suspicious that the model finds improbable. An image of another kind is called an **anomaly** (or outlier). The score is minus the ELBO: high means suspicious.
+# A factory, a hospital or a web shop has many normal images and hardly any of the other kind.
+# So train a VAE on normal images only, and call an image suspicious that the model finds improbable.
+# An image of another kind is called an **anomaly** (or outlier).
+# The score is minus the ELBO: high means suspicious.
 #
-# To measure it, we make anomalies: we train without one digit, and test with all ten. Where do we put the threshold between normal and suspicious? A **ROC curve** shows all thresholds at once: upward the share of anomalies that are found, to the right the share of normal images that raise a false alarm. The area under it is the **AUROC**. It has a simple meaning:
+# To measure it, we make anomalies: we train without one digit, and test with all ten.
+# Where do we put the threshold between normal and suspicious?
+# A **ROC curve** shows all thresholds at once: upward the share of anomalies that are found, to the right the share of normal images that raise a false alarm.
+# The area under it is the **AUROC**.
+# It has a simple meaning:
 #
 # $$\text{AUROC}=P(\text{score of an anomaly}>\text{score of a normal image})+\tfrac12P(\text{both are equal})$$
 #
@@ -313,7 +359,10 @@ vh.plot_images(some[wrong], titles=texts, title="The first images that Bayes nam
 #
 # ### Exercise 8.2 · The AUROC
 #
-# Write this formula, for the scores of normal images and the scores of anomalies. Compare each anomaly with each normal image. A tie counts ½. (With numpy, `a[:, None] - b` has one row for each number of `a` and one column for each of `b`.)
+# Write this formula, for the scores of normal images and the scores of anomalies.
+# Compare each anomaly with each normal image.
+# A tie counts ½.
+# (With numpy, `a[:, None] - b` has one row for each number of `a` and one column for each of `b`.)
 
 # %%
 def auroc(normal, anomalies):
@@ -327,9 +376,11 @@ def auroc(normal, anomalies):
 vh.check.auroc(auroc)
 
 # %% [markdown]
-# **Target:** `auroc(np.array([1, 2]), np.array([2, 3]))` is 0.875: of four pairs, three are won and one is a tie. From here on the lesson uses scikit-learn's `roc_auc_score`, which sorts and so needs no table of all pairs.
+# **Target:** `auroc(np.array([1, 2]), np.array([2, 3]))` is 0.875: of four pairs, three are won and one is a tie.
+# From here on the lesson uses scikit-learn's `roc_auc_score`, which sorts and so needs no table of all pairs.
 #
-# We give each image four scores: minus the ELBO; minus the importance-weighted bound; and two simple ones without any VAE. The first of these is the squared error of PCA with 10 directions, fitted to 10,000 of the same normal images; the second is the number of white pixels.
+# We give each image four scores: minus the ELBO; minus the importance-weighted bound; and two simple ones without any VAE.
+# The first of these is the squared error of PCA with 10 directions, fitted to 10,000 of the same normal images; the second is the number of white pixels.
 
 # %%
 shape = data.image_shape
@@ -355,11 +406,14 @@ def scores(model, pca, x):
 
 
 # %% [markdown]
-# **Predict.** For which left-out digit will the score work best? Is there a digit for which it will be *worse* than a coin?
+# **Predict.** For which left-out digit will the score work best?
+# Is there a digit for which it will be *worse* than a coin?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Yes: 1. When ones are left out, the model finds them *more* probable than most digits that it was trained on. A picture below says why.
+# Yes: 1.
+# When ones are left out, the model finds them *more* probable than most digits that it was trained on.
+# A picture below says why.
 #
 # </details>
 
@@ -389,7 +443,12 @@ axes[0].set_ylabel("anomalies: found")
 vh.expect("white pixels alone, AUROC for 0", areas[0]["white pixels"], at_least=0.65)
 
 # %% [markdown]
-# **What you see.** Left, the digit for which the ELBO works best. The curve rises steeply: many anomalies are found before there are many false alarms. Right, the ones. All four curves run *below* the diagonal nearly all the way: an alarm is raised for most normal digits before it is raised for a typical 1. The ELBO and the weighted bound lie on each other: a tighter bound does not change the order much. So it is hardly the bound that fails.
+# **What you see.** Left, the digit for which the ELBO works best.
+# The curve rises steeply: many anomalies are found before there are many false alarms.
+# Right, the ones.
+# All four curves run *below* the diagonal nearly all the way: an alarm is raised for most normal digits before it is raised for a typical 1.
+# The ELBO and the weighted bound lie on each other: a tighter bound does not change the order much.
+# So it is hardly the bound that fails.
 #
 # All ten digits, so that nobody has chosen:
 
@@ -411,11 +470,17 @@ vh.expect("ELBO against weighted bound, largest difference", gap, at_most=0.03)
 vh.expect("mean of ten, ELBO minus PCA", mean_of["minus ELBO"] - mean_of["error of PCA"], at_least=0.0)
 
 # %% [markdown]
-# **What you see.** For all digits but 1 the VAE is better than a coin (for 9 hardly), and on average a little better than PCA. For 1 all scores fail. And for 0, to count the white pixels is already a good part of the success: a 0 has many. Without the simple scores beside it, an AUROC tells little.
+# **What you see.** For all digits but 1 the VAE is better than a coin (for 9 hardly), and on average a little better than PCA.
+# For 1 all scores fail.
+# And for 0, to count the white pixels is already a good part of the success: a 0 has many.
+# Without the simple scores beside it, an AUROC tells little.
 #
 # ### Why are ones "probable"?
 #
-# The score is a *surprise*: how many nats it costs to write the image down. Two things make it small: that the image is like the training images, and that the image is **simple**. A black image is the simplest of all. We ask the model that has never seen a 1, and give it clothes too.
+# The score is a *surprise*: how many nats it costs to write the image down.
+# Two things make it small: that the image is like the training images, and that the image is **simple**.
+# A black image is the simplest of all.
+# We ask the model that has never seen a 1, and give it clothes too.
 
 # %%
 small.set_weights(without_ones)
@@ -441,9 +506,16 @@ vh.expect("AUROC of ones against normal digits", more["ones, left out"], at_most
 vh.expect("black image minus cheapest normal digit", black - surprise["normal digits"].min(), at_most=0)
 
 # %% [markdown]
-# **What you see.** Clothes, with their large white areas, cost the model much more than digits: here the score is nearly perfect. (Our stored run had eight of the ten classes of clothes.) Ones, which it has never seen, cost *less* than most digits. A black image, which is no digit at all, costs less than *any* of them. So "improbable" and "not normal" are two different things: a high likelihood (here: the $p(x)$ of the model) does not mean that an image belongs.
+# **What you see.** Clothes, with their large white areas, cost the model much more than digits: here the score is nearly perfect.
+# (Our stored run had eight of the ten classes of clothes.)
+# Ones, which it has never seen, cost *less* than most digits.
+# A black image, which is no digit at all, costs less than *any* of them.
+# So "improbable" and "not normal" are two different things: a high likelihood (here: the $p(x)$ of the model) does not mean that an image belongs.
 #
-# This was a surprise when it was found with large models: models of clothes gave digits a higher likelihood than clothes, and models of photographs gave pictures of house numbers a higher one than photographs (Nalisnick and others, 2019). One remedy subtracts how many nats a general method, such as a ZIP program, needs for the image (Serrà and others, 2020, with compressors made for images). What is left is the surprise *beyond* the complexity:
+# This was a surprise when it was found with large models: models of clothes gave digits a higher likelihood than clothes,
+# and models of photographs gave pictures of house numbers a higher one than photographs (Nalisnick and others, 2019).
+# One remedy subtracts how many nats a general method, such as a ZIP program, needs for the image (Serrà and others, 2020, with compressors made for images).
+# What is left is the surprise *beyond* the complexity:
 
 # %%
 def zip_nats(images):
@@ -463,17 +535,27 @@ vh.expect("AUROC for 1 after the correction", corrected[1], at_least=0.75)
 vh.expect(f"AUROC for {best}: what the correction changes", corrected[best] - areas[best]["minus ELBO"], at_most=-0.05)
 
 # %% [markdown]
-# **What you see.** For 1 the correction turns the order round: from far below ½ to far above. The 7 gains too. But the other digits lose by it, some much and some little: it seems that they were found partly *by* their complexity. The mean of the ten is no better. No score knows what you mean by "normal". Choose it with some real anomalies at hand.
+# **What you see.** For 1 the correction turns the order round: from far below ½ to far above.
+# The 7 gains too.
+# But the other digits lose by it, some much and some little: it seems that they were found partly *by* their complexity.
+# The mean of the ten is no better.
+# No score knows what you mean by "normal".
+# Choose it with some real anomalies at hand.
 #
 # ## Fill in the missing half
 #
-# The lower half of an image is hidden. What might be there? A VAE has learned which pixels go together, so it should know something. The simplest try: paint the hidden half black, encode, decode.
+# The lower half of an image is hidden.
+# What might be there?
+# A VAE has learned which pixels go together, so it should know something.
+# The simplest try: paint the hidden half black, encode, decode.
 #
-# **Predict.** The encoder has never seen half a digit. What will come out?
+# **Predict.** The encoder has never seen half a digit.
+# What will come out?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The encoder takes the black pixels for real ones. It finds no digit that looks so, and its codes fit badly: thin, grey shapes, some of them another digit.
+# The encoder takes the black pixels for real ones.
+# It finds no digit that looks so, and its codes fit badly: thin, grey shapes, some of them another digit.
 #
 # </details>
 
@@ -497,13 +579,20 @@ rows = [first, np.where(seen == 1, first, 0.5), ops.sigmoid(one_shot[:10]), comp
 vh.plot_images(rows, ["image", "seen (grey: hidden)", "one shot, decoded", "one shot, completed"]);
 
 # %% [markdown]
-# **What you see.** The third row is the whole decoded image: thin and grey, a compromise between the upper half, which wants strokes, and the black half, which wants none. In the fourth row, where the seen half is put back, strokes break off or fade at the border.
+# **What you see.** The third row is the whole decoded image:
+# thin and grey, a compromise between the upper half, which wants strokes, and the black half, which wants none.
+# In the fourth row, where the seen half is put back, strokes break off or fade at the border.
 #
-# How badly does the decoded image disagree with what is seen? The nats of the *seen* pixels tell. We know these pixels, so a good code must explain them.
+# How badly does the decoded image disagree with what is seen?
+# The nats of the *seen* pixels tell.
+# We know these pixels, so a good code must explain them.
 #
 # ### Exercise 8.3 · The surprise about the seen pixels
 #
-# Return $-\log p$ of the seen pixels only, summed for each image. `seen` is 1 where a pixel is seen and 0 where it is hidden. Work with logits, as in exercise 2.2, so that nothing overflows. A hidden pixel must cost exactly nothing.
+# Return $-\log p$ of the seen pixels only, summed for each image.
+# `seen` is 1 where a pixel is seen and 0 where it is hidden.
+# Work with logits, as in exercise 2.2, so that nothing overflows.
+# A hidden pixel must cost exactly nothing.
 
 # %%
 def seen_nll(x, logits, seen):
@@ -517,7 +606,8 @@ def seen_nll(x, logits, seen):
 vh.check.seen_nll(seen_nll)
 
 # %% [markdown]
-# **Target:** with one image of two white pixels, logits 0 and 3, of which only the first is seen, the result is $\log2\approx0.693$. The lesson uses a trick with the same result: it makes the hidden pixels black in the image and *sure to be black* in the logits, so that they cost nothing.
+# **Target:** with one image of two white pixels, logits 0 and 3, of which only the first is seen, the result is $\log2\approx0.693$.
+# The lesson uses a trick with the same result: it makes the hidden pixels black in the image and *sure to be black* in the logits, so that they cost nothing.
 
 # %%
 def nats_of_seen(logits, x):
@@ -530,11 +620,20 @@ for name, logits in {"whole image given": reconstruct_logits(some), "one shot": 
 # %% [markdown]
 # ### Better: ask again and again
 #
-# Encode, draw $z$, decode; put the seen pixels back; encode *this* image; and so on. In the first rounds the hidden half fits the seen one better each time, and so does the next code. This is a **Markov chain**: each state depends only on the one before. Where the encoder's cloud is the true posterior, its states become, after many steps, draws of the hidden half, given the seen half (Rezende and others, 2014).
+# Encode, draw $z$, decode; put the seen pixels back; encode *this* image; and so on.
+# In the first rounds the hidden half fits the seen one better each time, and so does the next code.
+# This is a **Markov chain**: each state depends only on the one before.
+# Where the encoder's cloud is the true posterior, its states become, after many steps,
+# draws of the hidden half, given the seen half (Rezende and others, 2014).
 #
 # ### Exercise 8.4 · One step of the chain
 #
-# You get completed images: in their hidden pixels stands the answer of the step before. Encode them as they are. Draw $z$ from the cloud (`vae.reparameterize`). Decode it (`vae.decode` gives probabilities). Toss a coin for each pixel with `rng.random(shape)`. Return the seen pixels as they were, and the tossed ones where `seen` is 0.
+# You get completed images: in their hidden pixels stands the answer of the step before.
+# Encode them as they are.
+# Draw $z$ from the cloud (`vae.reparameterize`).
+# Decode it (`vae.decode` gives probabilities).
+# Toss a coin for each pixel with `rng.random(shape)`.
+# Return the seen pixels as they were, and the tossed ones where `seen` is 0.
 
 # %%
 def chain_step(vae, image, seen, rng):
@@ -550,13 +649,17 @@ def chain_step(vae, image, seen, rng):
 vh.check.chain_step(chain_step)
 
 # %% [markdown]
-# **Target:** the seen pixels never change, and after some steps the lower half mostly fits the upper one. From here on the lesson uses `vh.fill_in`, which begins with a black hidden half (or, with `start=0.5`, with coins), takes such steps, and returns the logits of the last one.
+# **Target:** the seen pixels never change, and after some steps the lower half mostly fits the upper one.
+# From here on the lesson uses `vh.fill_in`, which begins with a black hidden half (or,
+# with `start=0.5`, with coins), takes such steps, and returns the logits of the last one.
 #
-# **Predict.** In the end a chain should forget where it began. Will 40 steps be enough?
+# **Predict.** In the end a chain should forget where it began.
+# Will 40 steps be enough?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# Not quite. Both chains soon explain the seen half, but after 40 steps they still complete the images differently.
+# Not quite.
+# Both chains soon explain the seen half, but after 40 steps they still complete the images differently.
 #
 # </details>
 
@@ -590,11 +693,21 @@ for ax, (title, ylabel) in zip(axes, names):
 axes[0].legend();
 
 # %% [markdown]
-# **What you see.** Left: after ten or twenty steps the chain from black explains the seen half nearly as well as the model does when it is given the *whole* image (dotted). Right: in the end, more completed images get the right name than with one shot. The chain from coins lags behind. Perhaps coins look to the encoder like a complicated digit with many white pixels, and the chain leaves such a place only slowly. So at least one of the chains has not forgotten its start. Both stay below the dotted line. One reason may be that the upper half does not always tell the digit. The next section shows whether it can be the only one.
+# **What you see.** Left: after ten or twenty steps the chain from black explains the seen half nearly
+# as well as the model does when it is given the *whole* image (dotted).
+# Right: in the end, more completed images get the right name than with one shot.
+# The chain from coins lags behind.
+# Perhaps coins look to the encoder like a complicated digit with many white pixels, and the chain leaves such a place only slowly.
+# So at least one of the chains has not forgotten its start.
+# Both stay below the dotted line.
+# One reason may be that the upper half does not always tell the digit.
+# The next section shows whether it can be the only one.
 #
 # ### Several answers, and the simple way beside it
 #
-# The upper half of a 9 may also belong to a 4 or a 7. A chain with other random numbers may give another answer. And the simple way: look up the training image whose upper half has the fewest different pixels, and take its lower half.
+# The upper half of a 9 may also belong to a 4 or a 7.
+# A chain with other random numbers may give another answer.
+# And the simple way: look up the training image whose upper half has the fewest different pixels, and take its lower half.
 
 # %%
 stored = data.x_train[:20_000]
@@ -620,21 +733,39 @@ vh.expect("right name, nearest image", lookup_right, at_least=0.75)
 vh.expect("right name, nearest image minus chain", lookup_right - chain_right, at_least=0.0)
 
 # %% [markdown]
-# **What you see.** The four chains agree on some images and differ on others: in the stored run the second image becomes a 3 in some rows and a 2 in another, and both are possible. Some halves are grey, or belong to no digit. And the look-up? Its lower halves are sharp, since they are real, and the judge names *more* of its images right than of ours. So the upper half tells more than our small model finds out. This is worth knowing before you build a large one. What speaks for the VAE: it gives several answers, it knows how surprised it is, and it need not keep 20,000 images. Which of these counts depends on the task.
+# **What you see.** The four chains agree on some images and differ on others:
+# in the stored run the second image becomes a 3 in some rows and a 2 in another, and both are possible.
+# Some halves are grey, or belong to no digit.
+# And the look-up?
+# Its lower halves are sharp, since they are real, and the judge names *more* of its images right than of ours.
+# So the upper half tells more than our small model finds out.
+# This is worth knowing before you build a large one.
+# What speaks for the VAE: it gives several answers, it knows how surprised it is, and it need not keep 20,000 images.
+# Which of these counts depends on the task.
 #
-# (Two remarks on the chain. It draws from the right distribution only if the encoder's cloud is the true posterior, and lesson 03 showed why it seldom is. And it can stay near one answer for long, as the chain from coins seems to do: so run several chains, not one.)
+# (Two remarks on the chain.
+# It draws from the right distribution only if the encoder's cloud is the true posterior, and lesson 03 showed why it seldom is.
+# And it can stay near one answer for long, as the chain from coins seems to do: so run several chains, not one.)
 #
 # ## Learn from few labels
 #
-# Images are cheap; labels are not: somebody must look. Suppose that all 60,000 images are there, and only 10, 30, 100 … of them have labels. The VAE has seen all images, without labels. Is it easier to learn from its codes than from pixels?
+# Images are cheap; labels are not: somebody must look.
+# Suppose that all 60,000 images are there, and only 10, 30, 100 … of them have labels.
+# The VAE has seen all images, without labels.
+# Is it easier to learn from its codes than from pixels?
 #
-# The rivals: the means of the VAE's clouds (10 numbers); the first 10 directions of PCA, fitted to the same images (10 numbers); and the 784 pixels. The classifier is the same for all, a logistic regression. Which images have labels is a matter of luck, so we draw several times.
+# The rivals: the means of the VAE's clouds (10 numbers); the first 10 directions of PCA, fitted to the same images (10 numbers); and the 784 pixels.
+# The classifier is the same for all, a logistic regression.
+# Which images have labels is a matter of luck, so we draw several times.
 #
-# **Predict.** Which of the three is best with 10 labels? And with 1,000?
+# **Predict.** Which of the three is best with 10 labels?
+# And with 1,000?
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# With 10 labels nobody wins clearly: drawn by lot, some classes get no labelled image at all, others two or three. With 100 the codes lead. With 1,000 the pixels have nearly caught up: 784 numbers hold details that 10 numbers have lost.
+# With 10 labels nobody wins clearly: drawn by lot, some classes get no labelled image at all, others two or three.
+# With 100 the codes lead.
+# With 1,000 the pixels have nearly caught up: 784 numbers hold details that 10 numbers have lost.
 #
 # </details>
 
@@ -680,36 +811,68 @@ vh.expect("1000 labels, codes minus pixels", vae_1000 - pixels_1000, at_most=0.0
 vh.expect("1000 labels, codes minus PCA", vae_1000 - pca_1000, at_least=0.03)
 
 # %% [markdown]
-# **What you see.** Points are means, bars the standard deviation over the draws by lot. With 10 labels, luck changes the result about as much as the space does. With 100, the codes are ahead of both rivals. With 1,000, the pixels are nearly level with the codes, and PCA is still as far behind as with 100.
+# **What you see.** Points are means, bars the standard deviation over the draws by lot.
+# With 10 labels, luck changes the result about as much as the space does.
+# With 100, the codes are ahead of both rivals.
+# With 1,000, the pixels are nearly level with the codes, and PCA is still as far behind as with 100.
 #
-# So the codes help most in the middle: with 10 or 30 labels, PCA is as good. Unlabelled images have taught the encoder which differences matter to *draw* digits, and these also help to *name* them, more than the directions of PCA do. With more labels their lead over the pixels becomes smaller: what 10 numbers do not hold, no classifier can use. To learn from images with and without labels in *one* model is the next step (Kingma and others, 2014, where this section is the first of two models, M1, and the conditional VAE belongs to the second, M2).
+# So the codes help most in the middle: with 10 or 30 labels, PCA is as good.
+# Unlabelled images have taught the encoder which differences matter to *draw* digits, and these also help to *name* them, more than the directions of PCA do.
+# With more labels their lead over the pixels becomes smaller: what 10 numbers do not hold, no classifier can use.
+# To learn from images with and without labels in *one* model is the next step (Kingma and others, 2014,
+# where this section is the first of two models, M1, and the conditional VAE belongs to the second, M2).
 #
 # ## Exercise 8.5 · Change it, and explain
 #
-# Here you have no check but your own eyes. (Lines that end in "as expected" were written for MNIST and for the numbers in the lesson. When you change something, they may say OFF.)
+# Here you have no check but your own eyes.
+# (Lines that end in "as expected" were written for MNIST and for the numbers in the lesson.
+# When you change something, they may say OFF.)
 #
-# **First:** set `STYLE = 10` and run the section on the conditional VAE again. What becomes better, and what worse: the ELBO, the probe, the orders that are obeyed? Why?
+# **First:** set `STYLE = 10` and run the section on the conditional VAE again.
+# What becomes better, and what worse: the ELBO, the probe, the orders that are obeyed?
+# Why?
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# When we ran it (with five epochs), the test ELBO rose from about −105 to −91 nats. But the probe read the class in 0.37 of the images in place of 0.23, and draws from the prior obeyed in 0.74 in place of 0.84. With more latents, more of the image can be told, so the loss is better. But each latent that can hold something may also hold the class. A better ELBO is not a better conditional model: it says nothing about who tells the class, $z$ or the label.
+# When we ran it (with five epochs), the test ELBO rose from about −105 to −91 nats.
+# But the probe read the class in 0.37 of the images in place of 0.23, and draws from the prior obeyed in 0.74 in place of 0.84.
+# With more latents, more of the image can be told, so the loss is better.
+# But each latent that can hold something may also hold the class.
+# A better ELBO is not a better conditional model: it says nothing about who tells the class, $z$ or the label.
 #
 # </details>
 #
 # **Then** one of these:
 #
-# - Train `small` (from `start` again) on clothes, `vh.load_images("fashion_mnist", binarize="threshold").x_train`, and let digits be the anomalies. When we ran it (with eight of the ten classes of clothes), the AUROC was 0.77, and 0.98 the other way round. Which digit costs least? Which piece of clothing?
-# - Hide the right half in place of the lower one: `seen[:] = 0; seen[:, :14] = 1`. Is it easier?
-# - Replace the logistic regression in `accuracy` by the nearest neighbour, `KNeighborsClassifier(1)` from `sklearn.neighbors`. Does the order of the three change?
+# - Train `small` (from `start` again) on clothes, `vh.load_images("fashion_mnist", binarize="threshold").x_train`, and let digits be the anomalies.
+#   When we ran it (with eight of the ten classes of clothes), the AUROC was 0.77, and 0.98 the other way round.
+#   Which digit costs least?
+#   Which piece of clothing?
+# - Hide the right half in place of the lower one: `seen[:] = 0; seen[:, :14] = 1`.
+#   Is it easier?
+# - Replace the logistic regression in `accuracy` by the nearest neighbour, `KNeighborsClassifier(1)` from `sklearn.neighbors`.
+#   Does the order of the three change?
 #
 # ## To take away
 #
-# 1. A conditional VAE gets the label in both networks. Then $z$ is left with mostly the style. Count how often it obeys, and probe what $z$ still tells.
+# 1. A conditional VAE gets the label in both networks.
+#    Then $z$ is left with mostly the style.
+#    Count how often it obeys, and probe what $z$ still tells.
 # 2. The ELBO as a score finds some anomalies and calls others more normal than normal images: a simple image is cheap.
 # 3. Report an anomaly score as an AUROC, with the anomaly as the kind to be found (the *positive* class), for all classes, and beside a simple score.
-# 4. A VAE fills in hidden pixels by a chain: encode, draw, decode, put the seen pixels back. It gives several answers; check them against a simple look-up.
-# 5. Codes learned without labels help when labels are few. With more labels, the lead over pixels becomes smaller.
+# 4. A VAE fills in hidden pixels by a chain: encode, draw, decode, put the seen pixels back.
+#    It gives several answers; check them against a simple look-up.
+# 5. Codes learned without labels help when labels are few.
+#    With more labels, the lead over pixels becomes smaller.
 #
-# **Where the ideas come from.** Conditional VAE: K. Sohn, H. Lee and X. Yan, *Learning structured output representation using deep conditional generative models*, NIPS 2015, equation 4; D. Kingma and others, *Semi-supervised learning with deep generative models*, NIPS 2014 (M1 and M2; the bound with a known label is equation 6). Importance-weighted bound: Y. Burda, R. Grosse and R. Salakhutdinov, ICLR 2016, equation 8. Likelihoods that rank outliers higher: E. Nalisnick and others, *Do deep generative models know what they don't know?*, ICLR 2019. The correction by a compressor: J. Serrà and others, *Input complexity and out-of-distribution detection with likelihood-based generative models*, ICLR 2020. ROC curves: T. Fawcett, *An introduction to ROC analysis*, Pattern Recognition Letters 27 (2006). The chain: D. Rezende, S. Mohamed and D. Wierstra, *Stochastic backpropagation*, ICML 2014, appendix F; how to make it exact: P.-A. Mattei and J. Frellsen, *Leveraging the exact likelihood of deep latent variable models*, NeurIPS 2018.
+# **Where the ideas come from.**
+# Conditional VAE: K. Sohn, H. Lee and X. Yan, *Learning structured output representation using deep conditional generative models*, NIPS 2015, equation 4;
+# D. Kingma and others, *Semi-supervised learning with deep generative models*, NIPS 2014 (M1 and M2; the bound with a known label is equation 6).
+# Importance-weighted bound: Y. Burda, R. Grosse and R. Salakhutdinov, ICLR 2016, equation 8.
+# Likelihoods that rank outliers higher: E. Nalisnick and others, *Do deep generative models know what they don't know?*, ICLR 2019.
+# The correction by a compressor: J. Serrà and others, *Input complexity and out-of-distribution detection with likelihood-based generative models*, ICLR 2020.
+# ROC curves: T. Fawcett, *An introduction to ROC analysis*, Pattern Recognition Letters 27 (2006).
+# The chain: D. Rezende, S. Mohamed and D. Wierstra, *Stochastic backpropagation*, ICML 2014, appendix F; how to make it exact:
+# P.-A. Mattei and J. Frellsen, *Leveraging the exact likelihood of deep latent variable models*, NeurIPS 2018.
 #
 # **Next:** lesson 09 trains larger models: on several devices, and on colour images.
