@@ -26,7 +26,8 @@
 #
 # **How to use a lesson.** Where it says *Predict*, decide before you run the cell.
 # In an *exercise*, write your own lines in place of the three dots `...`, and run the cell.
-# Its last line checks your function. An exercise that you leave out does no harm: the later cells do not need it.
+# Its last line checks your function.
+# An exercise that you leave out does no harm: the later cells do not need it.
 # Solutions are in the folder `notebooks/solutions`.
 
 # %%
@@ -59,11 +60,13 @@ settings = vh.run_settings(seed=1, epochs=5, seeds=3, grid=14, samples=300)
 data = vh.load_images("fashion_mnist", validation=5000)
 
 # %% [markdown]
-# *Full profile* means: the lesson as it is meant. (A *quick* one is for tests.)
+# *Full profile* means: the lesson as it is meant.
+# (A *quick* one is for tests.)
 # If the second line says NOT fashion_mnist, there was no network: small digits are used instead, and the text about clothes does not fit.
 #
 # There are three sets of images.
-# The networks learn from the *training* images, `x_train`. We make our own choices by the *validation* images, `x_valid`.
+# The networks learn from the *training* images, `x_train`.
+# We make our own choices by the *validation* images, `x_valid`.
 # We report results on the *test* images, `x_test`, by which nothing was learned and nothing was chosen.
 #
 # ## How many numbers does a picture need?
@@ -95,34 +98,43 @@ print(f"all 16 pixels in the four corners are dark, below 0.1: in {100 * np.mean
 vh.expect("share of images with dark corners", np.mean(all_dark), at_least=0.955, at_most=0.965)
 
 # %% [markdown]
-# **What you see.** First row: one image of each class. Second row: grey noise, every time.
+# **What you see.** First row: one image of each class.
+# Second row: grey noise, every time.
 #
-# The answer: (c). Ask only that the four corners are dark, 2 × 2 pixels each: in 96 of 100 real images, all these 16 pixels are below 0.1.
+# The answer: (c).
+# Ask only that the four corners are dark, 2 × 2 pixels each: in 96 of 100 real images, all these 16 pixels are below 0.1.
 # In a random image each pixel is below 0.1 with probability 0.1, so all 16 are with probability $0.1^{16}$.
 # With a million random images in each second, you would wait some 300 years for the first one with dark corners.
 # And it would still not be a shoe: 768 pixels are left.
 #
 # So almost no list of 784 numbers is a picture of clothes.
-# Perhaps far fewer than 784 numbers say *which* picture it is. How few?
+# Perhaps far fewer than 784 numbers say *which* picture it is.
+# How few?
 #
 # ### A measure of error
 #
-# We take the squared difference of each pixel, and **sum over the pixels**. Then we take the mean over the images:
+# We take the squared difference of each pixel, and **sum over the pixels**.
+# Then we take the mean over the images:
 #
 # $$\text{error} = \frac1N\sum_{n=1}^{N}\ \sum_{i=1}^{784}\left(x_{n,i}-\hat x_{n,i}\right)^2$$
 #
 # Here $N$ is the number of images, $x_{n,i}$ is pixel $i$ of image $n$, and $\hat x_{n,i}$ (read "x hat") is the same pixel after compression.
 #
-# The simplest compression keeps nothing: it answers with the *same* picture for every image. Which picture is best?
+# The simplest compression keeps nothing: it answers with the *same* picture for every image.
+# Which picture is best?
 # Look at one pixel, and call the answer $b$.
-# The derivative of $\frac1N\sum_n (x_n-b)^2$ with respect to $b$ is $2\,(b-\text{mean of the } x_n)$. It is zero where $b$ is the mean.
-# So the best answer is the **mean image**. We compare all other errors with its error. It also explains the blur below.
+# The derivative of $\frac1N\sum_n (x_n-b)^2$ with respect to $b$ is $2\,(b-\text{mean of the } x_n)$.
+# It is zero where $b$ is the mean.
+# So the best answer is the **mean image**.
+# We compare all other errors with its error.
+# It also explains the blur below.
 #
 # ### Exercise 1.1 · The error of each image · 4 min
 #
 # Write the inner part of the formula, the sum over the pixels: one number for each image.
 # Axis 0 of the array `x` counts the images; axes 1, 2 and 3 are height, width and *channel*.
-# (A grey pixel has one channel. A coloured pixel has three: red, green and blue.)
+# (A grey pixel has one channel.
+# A coloured pixel has three: red, green and blue.)
 
 # %%
 def squared_error(x, x_hat):
@@ -135,7 +147,8 @@ def squared_error(x, x_hat):
 vh.check.squared_error(squared_error)
 
 # %% [markdown]
-# The check tells you which mistake it sees. For example, for `((x - x_hat) ** 2).mean(axis=(1, 2, 3))` it says:
+# The check tells you which mistake it sees.
+# For example, for `((x - x_hat) ** 2).mean(axis=(1, 2, 3))` it says:
 # *you take the mean over the pixels; the error of an image is the sum over its pixels.*
 #
 # **Target:** the next cell prints the errors of the first five test images, if the mean image is the answer to all of them.
@@ -166,16 +179,19 @@ vh.expect("mean image, error", errors["mean image"][0], at_least=67.8, at_most=6
 #
 # To compress an image, we write down how far it lies along each direction, measured from the mean image.
 # To rebuild it, we start from the mean image and add that much of each direction.
-# With two directions, each image becomes two numbers. The two steps have names that we need in the whole course:
+# With two directions, each image becomes two numbers.
+# The two steps have names that we need in the whole course:
 #
 # - the **encoder** turns an image $x$ into a short list of numbers $z$, the **code**;
 # - the **decoder** turns a code $z$ into an image $\hat x$, the **reconstruction**.
 #
-# The numbers of a code are also called **latents**. *Latent* means hidden: nobody measured these numbers, we computed them.
+# The numbers of a code are also called **latents**.
+# *Latent* means hidden: nobody measured these numbers, we computed them.
 #
 # PCA uses only additions, and multiplications by fixed numbers; such a computation is called *linear*.
 # Among all linear encoders and decoders with this number of latents, PCA has the smallest squared error on the training images
-# (Eckart and Young, 1936). We take it from the library scikit-learn, `sklearn`.
+# (Eckart and Young, 1936).
+# We take it from the library scikit-learn, `sklearn`.
 
 # %%
 from sklearn.decomposition import PCA
@@ -193,13 +209,18 @@ def pca_images(pca):
 # %% [markdown]
 # ### Exercise 1.2 · PCA with your own hands · 8 min
 #
-# `fit` has found the mean image and the directions. The rest is two matrix products. Write them.
+# `fit` has found the mean image and the directions.
+# The rest is two matrix products.
+# Write them.
 # The matrix product `a @ b` multiplies each row of `a` with each column of `b`, number by number, and adds up. `a.T` swaps rows and columns.
 #
-# - Encode: subtract the mean. Then, for each direction, multiply pixel by pixel and add up. This gives `(n, k)` numbers.
+# - Encode: subtract the mean.
+#   Then, for each direction, multiply pixel by pixel and add up.
+#   This gives `(n, k)` numbers.
 # - Decode: multiply each direction by its number, add them up, and add the mean.
 #
-# (The directions have length 1 and stand at right angles. Therefore the same directions encode and decode.)
+# (The directions have length 1 and stand at right angles.
+# Therefore the same directions encode and decode.)
 
 # %%
 def pca_reconstruct(x, mean, directions):
@@ -230,13 +251,17 @@ vh.plot_images(pictures, titles=["image", "mean", "direction 1", "direction 2", 
 # **What you see.** The mean image, what each direction adds to it, and the sum.
 # The two pictures of the directions are already multiplied by the two numbers of this image:
 # grey means "add nothing", white "make brighter", black "make darker".
-# Every reconstruction with two latents is made of the same three pictures. Only the two numbers differ.
+# Every reconstruction with two latents is made of the same three pictures.
+# Only the two numbers differ.
 #
 # ## Now with bends: an autoencoder
 #
-# An **autoencoder** has the same two steps, but each step is a small neural network. A network is a chain of *layers*.
-# A **Dense** layer multiplies by a matrix and adds a list of numbers. These numbers are its *parameters*, and training finds them.
-# Between two Dense layers stands a **ReLU**: the function $\max(0, h)$, for each number $h$ that passes. It puts a bend into the computation.
+# An **autoencoder** has the same two steps, but each step is a small neural network.
+# A network is a chain of *layers*.
+# A **Dense** layer multiplies by a matrix and adds a list of numbers.
+# These numbers are its *parameters*, and training finds them.
+# Between two Dense layers stands a **ReLU**: the function $\max(0, h)$, for each number $h$ that passes.
+# It puts a bend into the computation.
 # Without the bends, a chain of linear layers is again linear.
 #
 # Here are both networks, in plain Keras.
@@ -263,11 +288,13 @@ print(f"{encoder.count_params():,} + {decoder.count_params():,} parameters")
 # All information about the image must pass through the 2 numbers between them: this place is the **bottleneck**.
 # The price: 218,514 parameters, where PCA with 2 latents has 3 · 784 = 2,352 numbers.
 #
-# **Question.** The first Dense layer has 100,480 parameters. Where does this number come from?
+# **Question.** The first Dense layer has 100,480 parameters.
+# Where does this number come from?
 #
 # <details><summary>Open the answer when you have one</summary>
 #
-# Its matrix has 784 · 128 = 100,352 numbers, one for each pixel and each of the 128 results. It also adds a list of 128 numbers.
+# Its matrix has 784 · 128 = 100,352 numbers, one for each pixel and each of the 128 results.
+# It also adds a list of 128 numbers.
 #
 # </details>
 #
@@ -288,8 +315,11 @@ autoencoder.compile()
 print(f"loss of the class:                 {autoencoder.evaluate(x, verbose=0, return_dict=True)['loss']:.3f}")
 
 # %% [markdown]
-# Both losses are the same. The package has a function for each of the two networks. *MLP*, multilayer perceptron, is an old name for a chain of Dense layers.
-# With the same parameters they give the same numbers. (`variational=False` means: one code. Lesson 02 has two lists.)
+# Both losses are the same.
+# The package has a function for each of the two networks.
+# *MLP*, multilayer perceptron, is an old name for a chain of Dense layers.
+# With the same parameters they give the same numbers. (`variational=False` means: one code.
+# Lesson 02 has two lists.)
 
 # %%
 encoder_of_package = vh.mlp_encoder(data.image_shape, 2, hidden=(128, 64), variational=False)
@@ -313,9 +343,11 @@ vh.expect("parameters of both networks", encoder.count_params() + decoder.count_
 
 # %% [markdown]
 # Training changes all parameters in small steps, so that the loss on the training images falls.
-# One step looks at one **batch** of 128 images. One **epoch** is one pass over all training images.
+# One step looks at one **batch** of 128 images.
+# One **epoch** is one pass over all training images.
 # **Adam** is a common rule for how much each parameter changes in a step; `learning_rate` sets the general size of these changes.
-# A training begins at random parameters, so two trainings give two results. Therefore we train each network with three *seeds*.
+# A training begins at random parameters, so two trainings give two results.
+# Therefore we train each network with three *seeds*.
 # (We chose the learning rate and the sizes of the layers by the error on the validation images, and by the seconds.)
 
 # %%
@@ -351,7 +383,8 @@ autoencoder = trained[2][0]  # the one that we look at below
 # %% [markdown]
 # **What you see.** On validation images, from which they did not learn, all networks are about as good as on training images.
 #
-# Now the test images. (`vh.expect` compares your number with a range around ours. It prints a line only if yours is outside.)
+# Now the test images. (`vh.expect` compares your number with a range around ours.
+# It prints a line only if yours is outside.)
 
 # %% alt="Horizontal bars of the error on the test images: mean image 67.9, PCA with 2 latents 35.8, the autoencoder without bends 34.8, the autoencoder with 2 latents 21.5, PCA with 10 latents 18.6, the autoencoder with 10 latents 11.7. The marks of the three seeds lie close together."
 pca_10 = PCA(n_components=10).fit(flat_train)
@@ -381,7 +414,7 @@ vh.expect("autoencoders, spread of the error over the seeds", spread, at_most=1.
 
 # %% [markdown]
 # **What you see.** The bars are means over the trainings; each black mark is one training.
-# The answer, from the least error to the most: PCA with 10 latents, the autoencoder with 2, the autoencoder without bends, PCA with 2.
+# The answer: from the least error to the most, PCA with 10 latents, the autoencoder with 2, the autoencoder without bends, PCA with 2.
 # At the same number of latents, the autoencoder has less error than PCA: 40 % less with 2 latents, 37 % less with 10.
 # The marks of the three seeds lie so close together that one more training would not change this.
 #
@@ -405,11 +438,13 @@ vh.plot_images(list(rows.values()), list(rows), titles=names).tick_params(axis="
 #
 # All of them lose the patterns, for example the writing on the pullover.
 # Many images have almost the same code, each with its own pattern, and the decoder must answer one code with one picture.
-# You know from the mean image which answer has the least squared error: the mean of these images. This is where the blur comes from.
+# You know from the mean image which answer has the least squared error: the mean of these images.
+# This is where the blur comes from.
 #
 # ## The map of codes
 #
-# With 2 latents, each test image is a point in a plane. The networks never saw a class name.
+# With 2 latents, each test image is a point in a plane.
+# The networks never saw a class name.
 # We use the names only to colour the points.
 #
 # **Predict.** Will images of one class lie together?
@@ -424,16 +459,22 @@ for ax, codes, seed in zip(axes, maps, seeds):
 axes[0].legend_.remove()
 
 # %% [markdown]
-# **What you see.** Each dot is one test image. The axes $z_1$ and $z_2$ are the two numbers of its code.
-# The answer to the first question: mostly yes. Shoes lie on one side, clothes on the other.
+# **What you see.** Each dot is one test image.
+# The axes $z_1$ and $z_2$ are the two numbers of its code.
+# The answer to the first question: mostly yes.
+# Shoes lie on one side, clothes on the other.
 # But some regions lie over one another, above all Pullover, Coat and Shirt.
-# The answer to the second: no. The second map is another one, although its error is nearly the same.
+# The answer to the second: no.
+# The second map is another one, although its error is nearly the same.
 # So there are two things that you must *not* read from such a map.
 #
 # - **The scale is arbitrary.** Multiply all codes by 10, and divide the first matrix of the decoder by 10: every reconstruction stays the same.
-# - **The axes are arbitrary.** Do not read "$z_1$ is the length of the sleeve" into a map. In the next training, the axis means something else.
+# - **The axes are arbitrary.** Do not read "$z_1$ is the length of the sleeve" into a map.
+#   In the next training, the axis means something else.
 #
-# What may you read, then? Do images with near codes look alike? And do images that look alike have near codes?
+# What may you read, then?
+# Do images with near codes look alike?
+# And do images that look alike have near codes?
 # For each test image we take three partners: the nearest code, the nearest image (by its pixels), and, for comparison, any image.
 
 # %%
@@ -473,11 +514,14 @@ for map_codes, which in zip(maps, ("first", "second", "third")):
 # **What you see.** "Between codes" is the distance of the two codes, "between images" the squared difference of the two images; both are medians.
 #
 # - *Near codes, similar images?* The image with the nearest code differs by 36, any other image by 131.
-#   In 63 of 100 cases it is of the same class; by chance it would be in 10. (The most similar image differs by only 15.)
+#   In 63 of 100 cases it is of the same class; by chance it would be in 10.
+#   (The most similar image differs by only 15.)
 # - *Similar images, near codes?* The code of the most similar image is 0.69 away, that of any other image 11.6.
 #
-# So both answers are: mostly. The training does not promise it; we measured it.
-# And what about codes that are far apart? We take 20,000 pairs of test images, and all three maps.
+# So both answers are: mostly.
+# The training does not promise it; we measured it.
+# And what about codes that are far apart?
+# We take 20,000 pairs of test images, and all three maps.
 
 # %% alt="Squared difference of two images against the distance of their codes, one curve for each of three trainings. All three rise from about 50 at the smallest distances, first steeply, then less, to about 190, and lie close together."
 i, j = np.random.default_rng(1).integers(len(data.x_test), size=(2, 20_000))
@@ -492,20 +536,29 @@ ax.set(xlabel="distance of the two codes", ylabel="squared difference\nof the tw
 ax.legend();
 
 # %% [markdown]
-# **What you see.** Each dot is the mean of 1,000 pairs. Codes that are farther apart belong to more different images, on average.
+# **What you see.** Each dot is the mean of 1,000 pairs.
+# Codes that are farther apart belong to more different images, on average.
 # But twice as far is not twice as different: from distance 10 to 20, the difference grows by less than half.
-# The three curves lie close together here. The loss does not ask for that: you could multiply one map by 10, and no picture would change.
+# The three curves lie close together here.
+# The loss does not ask for that: you could multiply one map by 10, and no picture would change.
 #
-# So this is the rule for reading a map. **Near codes: similar images, mostly. Far codes: different images, on average.**
-# A distance has no unit. So it says nothing without such a measurement, and distances of two maps cannot be compared.
+# So this is the rule for reading a map.
+# **Near codes: similar images, mostly.
+# Far codes: different images, on average.**
+# A distance has no unit.
+# So it says nothing without such a measurement, and distances of two maps cannot be compared.
 #
-# **Question.** On your map, Sneaker and Trouser are 20 apart. On the map of a friend, who trained with another seed, they are 40 apart.
+# **Question.** On your map, Sneaker and Trouser are 20 apart.
+# On the map of a friend, who trained with another seed, they are 40 apart.
 # Your friend says: (a) "my network separates them better"; (b) "Coat and Pullover lie in one place, so the network finds them similar";
-# (c) "$z_1$ says how much of a shoe it is". Which of these is right?
+# (c) "$z_1$ says how much of a shoe it is".
+# Which of these is right?
 #
 # <details><summary>Open the answer when you have one</summary>
 #
-# Only (b). For (a), the scale of the two maps is arbitrary. For (c), the axes are.
+# Only (b).
+# For (a), the scale of the two maps is arbitrary.
+# For (c), the axes are.
 #
 # </details>
 #
@@ -534,11 +587,14 @@ vh.expect("brightness half-way, against the trousers", middle_brightness, at_mos
 
 # %% [markdown]
 # **What you see.** First row: the trousers become darker, then faint parts of both appear, and the last picture is a blurred shoe.
-# The answer: (b) comes closest. But the blend does not change evenly, and the pictures in the middle are no clothes.
+# The answer: (b) comes closest.
+# But the blend does not change evenly, and the pictures in the middle are no clothes.
 # Second row: nearly all pixels of the trousers become white.
-# Between its bends, a chain of Dense layers and ReLUs is linear. Beyond the last bend, the logits only grow with the distance, so the sigmoid goes to 0 or 1.
+# Between its bends, a chain of Dense layers and ReLUs is linear.
+# Beyond the last bend, the logits only grow with the distance, so the sigmoid goes to 0 or 1.
 #
-# Now the whole plane at once. We put a grid of points on the map, and decode each one.
+# Now the whole plane at once.
+# We put a grid of points on the map, and decode each one.
 
 # %% alt="Left: the codes of the test images, coloured by class. Right: the pictures that the decoder draws at a grid of points over the same part of the plane, from white tops at the upper left to boots at the upper right, trousers at the lower left and flat shoes at the right; in the gap between clothes and shoes the tiles are dark."
 low, high = 5 * np.round(np.quantile(codes, [0.01, 0.99], axis=0) / 5)  # round numbers
@@ -551,25 +607,31 @@ vh.plot_manifold(autoencoder, n=settings.grid, limit=ranges, ax=axes[1])
 axes[1].set_title("what the decoder draws there");
 
 # %% [markdown]
-# **What you see.** Both pictures show the same part of the plane. In the gap between clothes and shoes, the tiles are dark or mixed.
+# **What you see.** Both pictures show the same part of the plane.
+# In the gap between clothes and shoes, the tiles are dark or mixed.
 # In the lower left corner there are no dots either, and yet the tiles look like clothes: the decoder continues the nearest kind.
 # So a place without dots *can* give a bad picture, but need not.
 #
 # ## Can we draw new images?
 #
-# To draw a new image, choose a code $z$ at random, then decode it. But *which* random numbers? We try three recipes.
+# To draw a new image, choose a code $z$ at random, then decode it.
+# But *which* random numbers?
+# We try three recipes.
 #
 # - **Naive:** draw both numbers from the **normal distribution** with mean 0 and standard deviation 1, written $\mathcal N(0, I)$.
 #   The normal distribution is the bell curve: a single *hill*, and two draws of three lie within one standard deviation of its middle.
 #   This recipe is what the *variational autoencoder* of lesson 02 uses, after another kind of training.
 # - **Fitted:** draw from the normal distribution that has the mean and the covariance of the training codes.
-#   (The **covariance** of two numbers is a 2 × 2 table. On its diagonal stand the squares of the two standard deviations, called *variances*.
+#   (The **covariance** of two numbers is a 2 × 2 table.
+#   On its diagonal stand the squares of the two standard deviations, called *variances*.
 #   Beside them stands how much the two numbers vary together.)
-# - **Mixture:** draw from 20 such hills. First choose one of them, each with its own probability, then draw from that one.
+# - **Mixture:** draw from 20 such hills.
+#   First choose one of them, each with its own probability, then draw from that one.
 #
 # ### Exercise 1.4 · Draws like the codes · 6 min
 #
-# Write the second recipe. You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one).
+# Write the second recipe.
+# You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one).
 # Return `n` new codes from the normal distribution with the mean and the covariance of the given codes.
 # `np.cov` computes a covariance; look at `help(np.cov)` to see whether it wants one code per row or per column. `rng.multivariate_normal` draws.
 
@@ -593,7 +655,8 @@ vh.check.draw_fitted(draw_fitted)
 # 3. **Move:** each hill takes the mean and the covariance of the codes it got, each counted by its share.
 #    Repeat 2 and 3 until hardly anything changes.
 #
-# (This is called *expectation maximization*. The probability of a hill is its share of all codes.)
+# (This is called *expectation maximization*.
+# The probability of a hill is its share of all codes.)
 
 # %%
 import warnings
@@ -622,12 +685,15 @@ for ax, rounds in zip(axes, (1, 5, 100)):
 axes[0].set_ylabel("$z_2$");
 
 # %% [markdown]
-# **What you see.** Grey: codes of training images. Each orange ellipse is one hill; it reaches two standard deviations from its middle.
+# **What you see.** Grey: codes of training images.
+# Each orange ellipse is one hill; it reaches two standard deviations from its middle.
 # After round 1 the ellipses are large, and some reach across empty places.
 # At the end, each of them lies where codes are: small where the codes are dense, large where they are rare.
 #
-# **Predict.** The naive draws have mean 0 and standard deviation 1. Compare this with the axes of the map.
-# Which fault will the naive images have? Which fault will remain in the fitted ones?
+# **Predict.** The naive draws have mean 0 and standard deviation 1.
+# Compare this with the axes of the map.
+# Which fault will the naive images have?
+# Which fault will remain in the fitted ones?
 
 # %% alt="Three times the same grey codes, in orange 300 draws. Naive: one small spot around 0, at the gap. Fitted: one wide oval cloud, partly over empty places. Mixture: the draws follow the codes."
 rng = np.random.default_rng(0)
@@ -647,22 +713,30 @@ axes[0].set_ylabel("$z_2$");
 vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws));
 
 # %% [markdown]
-# **What you see.** Grey: codes of training images. Orange: draws. The pictures are the first ten draws of each recipe. The answers:
+# **What you see.** Grey: codes of training images.
+# Orange: draws.
+# The pictures are the first ten draws of each recipe.
+# The answers:
 #
-# - *Naive.* The draws lie in one small place around 0, where codes are rare. So all ten images are dark, most of them fragments of shirts.
+# - *Naive.* The draws lie in one small place around 0, where codes are rare.
+#   So all ten images are dark, most of them fragments of shirts.
 #   This does not mean that the decoder is bad: we used only one small place of the map.
-# - *Fitted.* The draws cover the right area. But the codes do not form one hill: some draws fall into the empty middle or outside.
+# - *Fitted.* The draws cover the right area.
+#   But the codes do not form one hill: some draws fall into the empty middle or outside.
 #   Two of the ten images are faint fragments, and one is a white block.
 # - *Mixture.* The draws follow the codes, and all ten images look like clothes or shoes.
 #
 # ### Which recipe fits best?
 #
 # It is not enough to count the draws that lie far from all codes.
-# By this count, a recipe that always returns the code of one real shoe would be perfect. There must be draws *wherever* codes are.
+# By this count, a recipe that always returns the code of one real shoe would be perfect.
+# There must be draws *wherever* codes are.
 #
-# The **density** of a distribution at a place is the height of its hills there. Where it is high, many draws fall.
+# The **density** of a distribution at a place is the height of its hills there.
+# Where it is high, many draws fall.
 # So we take codes of images that the recipe has not seen, and ask how high its density is there.
-# This sees both faults. Where codes are but hardly any draws, the density is low.
+# This sees both faults.
+# Where codes are but hardly any draws, the density is low.
 # And what falls into empty places is missing at the codes, because the probabilities add up to 1.
 # Densities differ by many powers of ten, so we average their logarithms.
 #
@@ -674,7 +748,8 @@ for hills in (1, 5, 20, 40):
     print(f"{hills:3d} hills: mean log density of the validation codes {fit_mixture(codes_train, hills).score(codes_valid):.2f}")
 
 # %% [markdown]
-# From 1 to 5 hills the gain is large, from 20 to 40 it is small. This is why we took 20.
+# From 1 to 5 hills the gain is large, from 20 to 40 it is small.
+# This is why we took 20.
 # Now the report, on the test images, for all three maps.
 
 # %%
@@ -697,29 +772,40 @@ vh.expect("mixture better than fitted, largest gain", gain.max(), at_most=1.6)
 vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 
 # %% [markdown]
-# **What you see.** Higher is better. In each of the three maps the mixture is best, and the naive recipe is by far the worst.
-# The gain from fitted to mixture is 0.47 to 0.75. So at a typical test code the density of the mixture is $e^{0.47}=1.6$ to $e^{0.75}=2.1$ times as high.
+# **What you see.** Higher is better.
+# In each of the three maps the mixture is best, and the naive recipe is by far the worst.
+# The gain from fitted to mixture is 0.47 to 0.75.
+# So at a typical test code the density of the mixture is $e^{0.47}=1.6$ to $e^{0.75}=2.1$ times as high.
 #
 # (Compare these numbers only within one line: they change with the scale of the map, which is arbitrary.
-# And they say where the draws lie, not how good the pictures are. Lesson 02 measures that.)
+# And they say where the draws lie, not how good the pictures are.
+# Lesson 02 measures that.)
 #
 # So what is missing?
 #
-# - The autoencoder gives a map from images to codes and back. It does **not** give a distribution of codes.
-#   In the language of probability, it defines no **prior**: no rule from which to draw $z$. One can be fitted afterwards, as we did.
+# - The autoencoder gives a map from images to codes and back.
+#   It does **not** give a distribution of codes.
+#   In the language of probability, it defines no **prior**: no rule from which to draw $z$.
+#   One can be fitted afterwards, as we did.
 # - Nothing in its training asks the decoder for good images *between* the codes.
 #
-# The variational autoencoder works on both. It chooses $\mathcal N(0, I)$ first, and its training pulls the code of each image towards it.
-# It also asks the decoder for good images *around* each code. Lesson 02 measures how well this works.
+# The variational autoencoder works on both.
+# It chooses $\mathcal N(0, I)$ first, and its training pulls the code of each image towards it.
+# It also asks the decoder for good images *around* each code.
+# Lesson 02 measures how well this works.
 #
 # ## To take away
 #
 # 1. An autoencoder is an encoder and a decoder, trained together to give the input back through a bottleneck.
-# 2. PCA is the linear method to compare with. On these images the autoencoder had some 40 % less error with 2 and with 10 latents, for each of three seeds.
-#    Its bends are the reason, and its price is many more parameters. (With 50 latents and the same short training, PCA was better: exercise 1.5.)
+# 2. PCA is the linear method to compare with.
+#    On these images the autoencoder had some 40 % less error with 2 and with 10 latents, for each of three seeds.
+#    Its bends are the reason, and its price is many more parameters.
+#    (With 50 latents and the same short training, PCA was better: exercise 1.5.)
 # 3. Near codes mostly belong to similar images, but the scale and the axes of the map are arbitrary: each training makes its own.
-# 4. Between and outside the codes the decoder was never trained. Its pictures there can be blends, fragments, or clothes that are too white.
-# 5. To draw new images you need a distribution of codes. A plain autoencoder does not come with one; a mixture can be fitted to its codes.
+# 4. Between and outside the codes the decoder was never trained.
+#    Its pictures there can be blends, fragments, or clothes that are too white.
+# 5. To draw new images you need a distribution of codes.
+#    A plain autoencoder does not come with one; a mixture can be fitted to its codes.
 #
 # **Where the ideas come from.** PCA as the best linear compression: C. Eckart and G. Young, Psychometrika 1 (1936).
 # Linear autoencoders find the same plane: P. Baldi and K. Hornik, Neural Networks 2 (1989).
@@ -728,7 +814,8 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 # A mixture fitted to the codes of an autoencoder: P. Ghosh and others, *From variational to deterministic autoencoders*, ICLR 2020.
 # The data: H. Xiao, K. Rasul and R. Vollgraf, *Fashion-MNIST*, arXiv 1708.07747 (2017).
 #
-# **Next:** in lesson 02 the code of an image becomes a small cloud instead of a point. You will measure what this changes.
+# **Next:** in lesson 02 the code of an image becomes a small cloud instead of a point.
+# You will measure what this changes.
 
 # %% [markdown] sitting="side roads"
 # ## Side roads
@@ -738,11 +825,14 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 # ### Other kinds of autoencoder
 #
 # *For those who meet these names elsewhere.*
-# The autoencoder above is **undercomplete**: its code is much shorter than the image. So it must find what the images have in common.
-# If the code and all hidden layers had 784 numbers or more, the network could copy the image and learn nothing. There are other ways to prevent copying:
+# The autoencoder above is **undercomplete**: its code is much shorter than the image.
+# So it must find what the images have in common.
+# If the code and all hidden layers had 784 numbers or more, the network could copy the image and learn nothing.
+# There are other ways to prevent copying:
 #
 # - a **sparse** autoencoder may have a long code, but for each image only a few of its numbers may differ from 0.
-#   One way is a cost for each number that is not 0, such as the sum of the absolute values. Another is to keep only the largest few and set the rest to 0;
+#   One way is a cost for each number that is not 0, such as the sum of the absolute values.
+#   Another is to keep only the largest few and set the rest to 0;
 # - a **denoising** autoencoder gets a damaged image (noise added, parts erased) and must return the undamaged one.
 #   It cannot just copy, because the input is wrong.
 #
@@ -752,7 +842,8 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 #
 # ### Exercise 1.3 · A walk · 4 min
 #
-# *For those who want more practice with numpy.* The path from trouser to sandal came from `vh.straight_line`. Write this function:
+# *For those who want more practice with numpy.* The path from trouser to sandal came from `vh.straight_line`.
+# Write this function:
 # `steps` points from `start` to `end`, in equal steps, with both ends included.
 # **Target:** `walk(np.array([0.0, 10.0]), np.array([1.0, 20.0]), 5)[1]` should be `[0.25, 12.5]`.
 
@@ -772,25 +863,31 @@ vh.check.walk(walk)
 #
 # *For those who want to experiment.* Here you have no check but your own eyes.
 #
-# **First:** does the autoencoder still beat PCA with 50 latents, and by as much as before? Write down what you expect.
+# **First:** does the autoencoder still beat PCA with 50 latents, and by as much as before?
+# Write down what you expect.
 # Then compare `error(train(50, seed=1).reconstruct(data.x_test))` with `error(pca_images(PCA(50).fit(flat_train)))`.
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# No. When we ran it (one training), the error was 10.0; PCA with 50 latents had 8.9.
-# With many latents even straight lines keep most of the image. PCA finds its best parameters exactly.
+# No.
+# When we ran it (one training), the error was 10.0; PCA with 50 latents had 8.9.
+# With many latents even straight lines keep most of the image.
+# PCA finds its best parameters exactly.
 # The network would have to find them in a short training, and its hidden layers, with 128 and 64 numbers, are hardly wider than the code.
 #
 # </details>
 #
-# **Then:** replace `"fashion_mnist"` by `"mnist"` and run everything again. Which digits overlap on the map?
-# (The stated figures are those of Fashion-MNIST, so some lines will say OFF. "Trouser to sandal" goes from 1 to 5.)
+# **Then:** replace `"fashion_mnist"` by `"mnist"` and run everything again.
+# Which digits overlap on the map?
+# (The stated figures are those of Fashion-MNIST, so some lines will say OFF.
+# "Trouser to sandal" goes from 1 to 5.)
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
 # When we ran it, for 71 of 100 digits the nearest code belonged to the same digit.
 # 4 and 9 overlap most: for 28 of 100 fours the nearest code is that of a nine.
-# 3, 5 and 8 overlap as well, and so do 7 and 9. The 1 lies apart.
+# 3, 5 and 8 overlap as well, and so do 7 and 9.
+# The 1 lies apart.
 #
 # </details>
 
