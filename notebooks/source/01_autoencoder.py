@@ -501,6 +501,12 @@ print("same class as the nearest code, in the three maps:", np.round(same_class,
 vh.expect("same class as the nearest code", min(same_class), at_least=0.57, at_most=0.69)
 
 # %% tags=["guard"]
+by_code, by_image = (
+    np.median(vh.squared_error(data.x_test, data.x_test[partners[name]])) for name in ("nearest code", "nearest image")
+)
+vh.expect("difference to the image with the nearest code", by_code, at_least=32, at_most=40)
+vh.expect("difference to the nearest image", by_image, at_least=15.2, at_most=15.4)
+vh.expect("difference to any image", of_images, at_least=129, at_most=134)
 for map_codes, which in zip(maps, ("first", "second", "third")):
     partner = nearest(map_codes)
     vh.expect(f"same class nearby, {which} map", np.mean(data.y_test == data.y_test[partner]), at_least=0.57, at_most=0.69)
@@ -536,6 +542,12 @@ for seed, codes in zip(seeds, maps):
 ax.set(xlabel="distance of the two codes", ylabel="squared difference\nof the two images", xlim=(0, None), ylim=(0, None))
 ax.legend();
 
+# %% tags=["guard"]
+for map_codes, which in zip(maps, ("first", "second", "third")):
+    apart = np.linalg.norm(map_codes[i] - map_codes[j], axis=1)
+    at_10, at_20 = (np.mean(of_images[np.abs(apart - distance) < 1]) for distance in (10, 20))
+    vh.expect(f"image difference at code distance 20 against 10, {which} map", at_20 / at_10, at_least=1.05, at_most=1.6)
+
 # %% [markdown]
 # **What you see.** Each dot is the mean of 1,000 pairs.
 # Codes that are farther apart belong to more different images, on average.
@@ -544,8 +556,7 @@ ax.legend();
 # The loss does not ask for that: you could multiply one map by 10, and no picture would change.
 #
 # So this is the rule for reading a map.
-# **Near codes: similar images, mostly.
-# Far codes: different images, on average.**
+# **Near codes: similar images, mostly; far codes: different images, on average.**
 # A distance has no unit.
 # So it says nothing without such a measurement, and distances of two maps cannot be compared.
 #
@@ -747,6 +758,11 @@ vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws)
 codes_valid = autoencoder.encode(data.x_valid)
 for hills in (1, 5, 20, 40):
     print(f"{hills:3d} hills: mean log density of the validation codes {fit_mixture(codes_train, hills).score(codes_valid):.2f}")
+
+# %% tags=["guard"]
+score = {hills: fit_mixture(codes_train, hills).score(codes_valid) for hills in (1, 5, 20, 40)}
+vh.expect("gain of 5 hills over 1", score[5] - score[1], at_least=0.15)
+vh.expect("gain of 40 hills over 20", score[40] - score[20], at_most=0.12)
 
 # %% [markdown]
 # From 1 to 5 hills the gain is large, from 20 to 40 it is small.
