@@ -452,7 +452,7 @@ vh.plot_images(list(rows.values()), list(rows), titles=names).tick_params(axis="
 # Will a second training, from other random parameters, give the same map?
 
 # %% alt="Two scatter plots of the codes of the test images, from the trainings with seeds 1 and 2, coloured by class. In both, shoes lie on one side and clothes on the other, but the arrangement is another one and the scales differ."
-maps = [model.encode(data.x_test) for model in trained[2]]  # for each seed, (images, 2)
+maps = [np.asarray(model.encode(data.x_test)) for model in trained[2]]  # for each seed, (images, 2)
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.8))
 for ax, codes, seed in zip(axes, maps, seeds):
     vh.plot_latent_scatter(codes, data.y_test, data.class_names, ax=ax)
@@ -682,7 +682,7 @@ def fit_mixture(codes, hills, rounds=100):
     return GaussianMixture(hills, max_iter=rounds, init_params="random_from_data", random_state=0).fit(codes)
 
 
-codes_train = autoencoder.encode(data.x_train[:10_000]).astype("float64")
+codes_train = np.asarray(autoencoder.encode(data.x_train[:10_000]), "float64")
 
 # %% alt="Three times the same grey codes with 20 orange ellipses. After round 1 the ellipses are large, and some reach over empty places. After round 5 they are smaller. After about 30 rounds each lies where the codes are dense."
 angle = np.linspace(0, 2 * np.pi, 60)
@@ -755,7 +755,7 @@ vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws)
 # First we use it for a choice, on the validation images: how many hills?
 
 # %%
-codes_valid = autoencoder.encode(data.x_valid)
+codes_valid = np.asarray(autoencoder.encode(data.x_valid))
 for hills in (1, 5, 20, 40):
     print(f"{hills:3d} hills: mean log density of the validation codes {fit_mixture(codes_train, hills).score(codes_valid):.2f}")
 
@@ -772,7 +772,7 @@ vh.expect("gain of 40 hills over 20", score[40] - score[20], at_most=0.12)
 # %%
 def log_densities(model):
     """The mean log density of the codes of the test images, under the three recipes."""
-    codes_train, codes = (model.encode(x).astype("float64") for x in (data.x_train[:10_000], data.x_test))
+    codes_train, codes = (np.asarray(model.encode(x), "float64") for x in (data.x_train[:10_000], data.x_test))
     naive = np.mean(-0.5 * (codes**2).sum(axis=1) - np.log(2 * np.pi))  # the logarithm of the bell curve
     return naive, fit_mixture(codes_train, 1).score(codes), fit_mixture(codes_train, 20).score(codes)
 
