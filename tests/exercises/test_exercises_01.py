@@ -225,6 +225,14 @@ WRONG = {
         (lambda x, y: (x - y).var(axis=PIXELS), "this is the variance of the differences"),
         (lambda x, y: np.linalg.norm(x - y), "two things. First, you sum over the images as well"),
         (lambda x, y: 255 * ((x - y) ** 2).sum(axis=PIXELS), "every value is 255 times what it should be"),
+        (lambda x, y: np.sum(np.square(x - y), axis=(0, 1, 2)), "two things. First, you do not sum over the channel"),
+        (lambda x, y: [np.sum((x - y[i]) ** 2) for i in range(len(x))], "the wrong values are all too large"),
+        (
+            lambda x, y: ((x - y) ** 2).reshape(len(x), -1).sum(axis=1) * 0.5 + 1,
+            "every value is ½ times what it should be, and then 1 too large",
+        ),
+        (lambda x, y: (np.abs(x) - np.abs(y)).sum(axis=(1, 2, 3)) ** 2, "the value at [2] is 0.3591"),
+        (lambda x, y: ((x - y) ** 2).mean(axis=0).sum(), "you also take the mean over all of them"),
     ],
     "pca_reconstruct": [
         (lambda x, m, w: x @ w.T @ w + m, "you do not subtract the mean before"),
@@ -266,6 +274,12 @@ WRONG = {
         (lambda x, m, w: ((x - m) @ w.T).round() @ w + m, "the codes are rounded before decoding"),
         (lambda x, m, w: np.array([(row - m) @ w.T @ w for row in x]), "the mean is missing in the result"),
         (lambda x, m, w: [(x[0] - m) @ w.T @ w + m for row in x], "every row is the first one, repeated"),
+        (lambda x, m, w: x @ w.T @ w - m, "two things. First, you do not subtract the mean before you project"),
+        (
+            lambda x, m, w: (x - m) @ w.T @ w + m @ w.T @ w,
+            "the mean is missing, before and after, or it is projected, too",
+        ),
+        (lambda x, m, w: m - (x - m) @ w.T @ w, "the term of what the codes add to it has the wrong sign"),
     ],
     "walk": [
         (walk_in_steps, "stops one step before its end"),
@@ -325,6 +339,16 @@ WRONG = {
             lambda a, b, n: a + np.outer(np.random.default_rng(0).random(n), b - a),
             "the points lie on the line through `start` and `end`, but the",
         ),
+        (
+            lambda a, b, n: np.array([a * (1 - t) + b * t for t in np.linspace(0, 1, n)]).mean(axis=0),
+            "you also take the mean along axis 0",
+        ),
+        (lambda a, b, n: np.linspace(a, b, n - 1), "one point too few: `steps` counts the points, both ends included"),
+        (
+            lambda a, b, n: a + np.linspace(0, 1, n)[:, None] ** 0.5 * (b - a),
+            "the points lie on the line through `start` and `end`, but the",
+        ),
+        (lambda a, b, n: np.geomspace(np.abs(a), np.abs(b), n), "some values are right"),
     ],
     "draw_fitted": [
         (lambda c, n, rng: rng.normal(c.mean(0), c.std(0), size=(n, 2)), "vary independently"),

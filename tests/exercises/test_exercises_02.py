@@ -411,6 +411,27 @@ WRONG = {
             lambda x, a: ops.sum(ops.softplus(a / 2) - x * a / 2, axis=PIXELS),
             "these are the right results for half of `logits` in place of",
         ),
+        (
+            lambda x, a: ops.sum(x * ops.softplus(a) - (1 - x) * ops.softplus(a), axis=PIXELS),
+            "the wrong values are all too small",
+        ),
+        (
+            lambda x, a: ops.sum(x * ops.softplus(-a), axis=PIXELS) + ops.sum(ops.softplus(a), axis=PIXELS),
+            "the wrong values are all too large",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(-a) - x * a, axis=PIXELS),
+            "these are the right results for `x` + 1 in place of `x`",
+        ),
+        (
+            lambda x, a: ops.sum(ops.softplus(-ops.abs(a)) - x * a, axis=PIXELS),
+            "every value is off by −½ times the sum of `logits` and by −½",
+        ),
+        (lambda x, a: ops.sum(ops.softplus(a) - x * a, axis=1)[:, 0, 0], "of axis 2 only the first place counts"),
+        (
+            lambda x, a: ops.mean(ops.sum(ops.softplus(a) - x * a, axis=(1, 2)), axis=0),
+            "two things. First, you do not sum over the channel axis",
+        ),
     ],
     "train_step": [
         (step_of(lambda r, k, b: ops.mean(r + k)), "beta is not used"),

@@ -246,6 +246,27 @@ WRONG = {
             lambda m, v: 0.5 * ops.sum(m**2 + v**2 - v - 1, axis=-1) * 2,
             "two things. First, you take log_var for the standard deviation σ",
         ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(v) - 1 - ops.log(ops.exp(v) ** 2), axis=-1),
+            "the term −½ · log_var has the factor 2",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum((m - 1) ** 2 + ops.exp(v) - 1 - v, axis=-1),
+            "these are the right results for 1 − `mean` in place of `mean`",
+        ),
+        (
+            lambda m, v: ops.sum(0.5 * m**2 + ops.exp(v) - 1 - v, axis=-1),
+            "the ½ multiplies only the square of the mean",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.exp(v) - 1, axis=-1) - v[:, 0],
+            "when only `mean` changes, the result changes as it should",
+        ),
+        (
+            lambda m, v: 0.5 * ops.sum(m**2 + ops.square(ops.exp(v)) - 1 - 2 * v, axis=-1),
+            "you take exp(log_var) for the standard deviation σ",
+        ),
+        (lambda m, v: 0.5 * ops.sum(m + ops.exp(v) - v, axis=-1), "two things. First, the mean must be squared"),
     ],
     "kl_between": [
         (between_by_matrices, "no gradient reaches"),

@@ -188,6 +188,12 @@ WRONG = {
         ),
         (lambda a, k: convolve(np.roll(a, 1, axis=0), k), "these are the right results for `image` moved by one place"),
         (lambda a, k: convolve(a**2, k), "these are the right results for the square of `image` in place"),
+        (lambda a, k: convolve(np.pad(a, 1), k), "the result has shape (7, 5)"),
+        (lambda a, k: convolve(a, k)[::2], "the result has shape (3, 3)"),
+        (lambda a, k: convolve(a, k) - convolve(a, k).mean(), "the mean of the right values is subtracted from them"),
+        (lambda a, k: convolve(a.T, k.T), "rows and columns of the result are swapped"),
+        (lambda a, k: np.tanh(convolve(a, k)), "29 of 30 values are wrong"),
+        (lambda a, k: convolve(a, k) + 0.1 * a.mean(), "in each case all values are off by one number (-0.01215,"),
     ],
     "transposed_size": [
         (

@@ -134,6 +134,14 @@ WRONG = {
         (lambda v: grid_codes(v)[:9], "the result has shape (9, 2)"),
         (lambda v: np.concatenate([np.tile(v, len(v)), np.repeat(v[::-1], len(v))]), "the result has shape (18,)"),
         (lambda v: grid_codes(v / np.abs(v).max()), "these are the right results for `values` divided by its largest"),
+        (lambda v: grid_codes(v[:-1]), "these are the right results for `values` without its last row"),
+        (lambda v: grid_codes(np.append(v, 9.0)), "the result has shape (16, 2)"),
+        (
+            lambda v: np.stack([np.meshgrid(v, v)[0].ravel(), np.meshgrid(v, v)[0].ravel()], axis=1),
+            "both latents run together",
+        ),
+        (lambda v: grid_codes(v) - v.mean(), "the mean of the right values is subtracted from them"),
+        (lambda v: np.roll(grid_codes(v), 1, axis=0), "the values are right, but moved by one place along axis 0"),
     ],
     "great_circle": [
         (lambda a, b, n: np.linspace(a, b, n), "this is the straight line"),
@@ -211,6 +219,20 @@ WRONG = {
         ),
         (lambda a, b, n: great_circle(a, b, n)[:, :2], "the result has shape (5, 2)"),
         (lambda a, b, n: np.abs(great_circle(a, b, n)), "every value comes out without its sign"),
+        (
+            lambda a, b, n: great_circle(a, b, n) / 2 + a / 2,
+            "the result is wrong only at all places of axis 0 but the first",
+        ),
+        (
+            lambda a, b, n: great_circle(a, b, n)[np.argsort(np.random.default_rng(0).random(n))],
+            "the values are right, but in another order",
+        ),
+        (lambda a, b, n: great_circle(2 * a, b, n), "these are the right results for 2·`start` in place of `start`"),
+        (
+            lambda a, b, n: great_circle(a, b, n) * np.linspace(1, 2, n)[:, None],
+            "each row is the right one times a number of its own, from 1 to 2",
+        ),
+        (lambda a, b, n: great_circle(a - a.mean(), b - b.mean(), n), "the wrong values are all too small"),
     ],
     "active_latents": [
         (lambda m, t: m.std(axis=0) > t, "you compare the standard deviation with the threshold"),

@@ -137,6 +137,16 @@ WRONG = {
         (lambda r, d: price_of_a_nat(r, d) / price_of_a_nat(r, d).sum(), "the right values are divided by their sum"),
         (lambda r, d: price_of_a_nat(np.log(r), d), "these are the right results for the logarithm of `rate` in"),
         (lambda r, d: [price_of_a_nat(r, d)[0]], "this is only the first of the values that are asked for"),
+        (
+            lambda r, d: (d[np.argsort(r)][0] - d[np.argsort(r)][1:]) / np.diff(np.sort(r)),
+            "the result is wrong only at all places of axis 0 but the first",
+        ),
+        (
+            lambda r, d: -np.diff(np.log(d[np.argsort(r)])) / np.diff(np.log(np.sort(r))),
+            "these are the right results for the logarithm of each argument",
+        ),
+        (lambda r, d: -np.diff(d[np.argsort(r)]) / np.sort(r)[1:], "the value at [0] is 9.667"),
+        (lambda r, d: np.diff(np.sort(r)) / d[np.argsort(r)][1:], "the value at [0] is 0.01653"),
     ],
     "warm_up_weight": [
         (lambda t, n, b: b * t / n, "goes on rising"),
@@ -193,6 +203,21 @@ WRONG = {
             lambda t, n, b: b * max(0, min(t / n, 1) - 0.1) if n else b,
             "the result is wrong only where the right value is positive",
         ),
+        (
+            lambda t, n, b: b if t > n / 2 or n == 0 else 0,
+            "the result is right for step = 0, steps = 300, beta = 1.0, but",
+        ),
+        (lambda t, n, b: b * min((t + 1) / n, 1) if n else b, "you begin one step late or early"),
+        (
+            lambda t, n, b: b * min(t / n, 0.5) if n else b,
+            "two things. These are results for 2·`step` in place of `step`",
+        ),
+        (lambda t, n, b: min(t, b) / max(n, 1), "the result is wrong only where the right value is positive"),
+        (lambda t, n, b: b * t / (t + n) if t + n else b, "the result is wrong only where the right value is positive"),
+        (
+            lambda t, n, b: b * abs(min(t / n, 1) - 0.01) if n else b,
+            "the value is 0.01; it should be 0, for step = 0, steps = 300,",
+        ),
     ],
     "free_bits_kl": [
         (lambda k, f: np.maximum(k, f).mean(0).sum(), "you compare each image with the free bits; take"),
@@ -239,6 +264,18 @@ WRONG = {
             lambda k, f: np.sum(np.maximum(k.mean(axis=0), 0.5)),
             "these are the right results for `free_bits` = 0.5, always",
         ),
+        (lambda k, f: np.maximum(k.sum(axis=1), f).mean(), "you compare the sum over the latents, image by image"),
+        (
+            lambda k, f: np.sum(np.maximum(k.mean(axis=0), f)) / len(k),
+            "every value is divided by the length of axis 0 of `kl`",
+        ),
+        (
+            lambda k, f: np.maximum(k, f).mean(axis=1).sum(),
+            "two things. First, you compare each image with the free bits",
+        ),
+        (lambda k, f: np.sum(np.clip(k.mean(axis=0), 0, f)), "`minimum` where `maximum` belongs"),
+        (lambda k, f: np.sum(k.mean(axis=0)) + f, "the value is 4.328"),
+        (lambda k, f: np.sum(np.maximum(k.mean(axis=0), f)) - f * k.shape[1], "the free bits are subtracted"),
     ],
     "mutual_information_gap": [
         (lambda i, h: mutual_information_gap(i, 1 + 0 * h), "you do not divide"),
@@ -298,6 +335,11 @@ WRONG = {
             lambda i, h: (np.exp(np.sort(i, 0)[-1]) - np.exp(np.sort(i, 0)[-2])) / h,
             "these are the right results for exp(`information`) in place of",
         ),
+        (lambda i, h: (i.max(0) - np.median(i, axis=0)) / h, "5 of 8 values are wrong"),
+        (lambda i, h: (np.sort(i, 1)[:, -1] - np.sort(i, 1)[:, -2])[: len(h)], "the result has shape (2,)"),
+        (lambda i, h: mutual_information_gap(i, h) * 100, "every value is 100 (percent) times what it should be"),
+        (lambda i, h: np.sort(i, 0)[-1] / h - np.sort(i, 0)[-2] / h.sum(), "the wrong values are all too large"),
+        (lambda i, h: np.sort(i, 0)[-1] / np.sort(i, 0)[-2] / h, "the wrong values are all too large"),
     ],
 }
 NAMES = sorted(WRONG)

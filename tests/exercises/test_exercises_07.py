@@ -322,6 +322,17 @@ WRONG = {
             "these are the right results for −`log_weights` in place of",
         ),
         (lambda w: np.log(np.exp(np.clip(w, -80, 80)).mean(axis=0)), "the values are right for small numbers"),
+        (lambda w: np.log(np.mean(np.exp(np.asarray(w)), axis=0) ** 2), "every value is 2 times what it should be"),
+        (
+            lambda w: ops.logsumexp(w, axis=0) - len(w) * np.log(len(w)),
+            "in each case all values are off by one number (-6.438, -0.6931,",
+        ),
+        (lambda w: ops.logsumexp(w, axis=1) - np.log(np.asarray(w).shape[1]), "you average over the images"),
+        (lambda w: ops.mean(ops.logsumexp(w, axis=0) - np.log(len(w))), "this is the mean over the batch"),
+        (
+            lambda w: ops.logsumexp(w, axis=0) + ops.log(1.0 * len(w)) * 0.5,
+            "in each case all values are off by one number (2.414, 1.04,",
+        ),
     ],
     "bits_per_pixel": [
         (lambda d, n, s: -d / n / np.log(2), "levels are missing"),

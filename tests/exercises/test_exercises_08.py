@@ -250,6 +250,12 @@ WRONG = {
             lambda a, b: np.exp(a + b) / np.linalg.norm(np.exp(a + b), axis=1, keepdims=True),
             "each row is the right one times a number of its own, from 1.13",
         ),
+        (lambda a, b: softmax(a - a.mean(1, keepdims=True) + b[None] * 0), "you do not use the prior"),
+        (lambda a, b: softmax(np.exp(a) * np.exp(b)), "you take the exponential twice"),
+        (lambda a, b: softmax(a + b.mean()), "you do not use the prior"),
+        (lambda a, b: softmax(a + b) * np.exp(b), "each column is the right one times a number of its own, from"),
+        (lambda a, b: np.exp(a + b) / np.exp(b).sum(), "this is p(x|class) · p(class)"),
+        (lambda a, b: softmax(a + b).mean(axis=0), "you also take the mean along axis 0"),
     ],
     "auroc": [
         (lambda n, a: auroc(a, n), "swapped: count"),
@@ -301,6 +307,14 @@ WRONG = {
             lambda n, a: np.sum((a[:, None] > n) + 0.5 * (a[:, None] == n)) / (len(n) + len(a)),
             "you divide by the number of all images",
         ),
+        (
+            lambda n, a: np.mean(a[:, None] > n) + 0.5 * np.mean(a[:, None] < n),
+            "the result is right for normal = [-7., -3., -3., 0.], anomalies",
+        ),
+        (lambda n, a: (auroc(n, a) + np.mean(a[:, None] > n)) / 2, "ties count ¼; they should count ½"),
+        (lambda n, a: np.mean(a.mean() > n.mean()), "the result is right for normal = [5., 6.], anomalies = [7., 8.,"),
+        (lambda n, a: np.mean((a[:, None] - n) > 1), "the wrong values are all too small"),
+        (lambda n, a: np.abs(2 * auroc(n, a) - 1), "the result is right for normal = [5., 6.], anomalies = [7., 8.,"),
     ],
     "seen_nll": [
         (lambda x, a, s: total(pixel_nll(x, a)), "do not use `seen`"),
@@ -371,6 +385,15 @@ WRONG = {
             "these are the right results for `seen` in the opposite order",
         ),
         (lambda x, a, s: total(s * pixel_nll(x, a)) / len(x), "every value is divided by the length of axis 0 of `x`"),
+        (lambda x, a, s: total(s * pixel_nll(x, -a)), "black and white are swapped"),
+        (
+            lambda x, a, s: total(s * pixel_nll(x, a) + (1 - s) * np.log(2)),
+            "a hidden pixel still costs log 2, because you make its logit 0",
+        ),
+        (lambda x, a, s: total(s * (x - a) ** 2), "the value at [0] is 7.049"),
+        (lambda x, a, s: total(pixel_nll(x, a)[:, :2]), "the result does not change when `seen` changes"),
+        (lambda x, a, s: total(s * pixel_nll(s, a)), "these are the right results for 1 in place of `x`"),
+        (lambda x, a, s: total(x * pixel_nll(x, a)), "these are the right results for `x` in place of `seen`, too"),
     ],
     "chain_step": [
         (lambda v, x, s, r: tossed(v, x, r), "whole decoded image"),

@@ -112,6 +112,14 @@ WRONG = {
             lambda v, s: 2 ** bits_per_dimension(v / 1000, s),
             "the term loss / (dimensions · log 2) has the factor 0.1789",
         ),
+        (lambda v, s: v / np.prod(s) / np.log(2) + np.log2(255), "you count 255 steps"),
+        (lambda v, s: v / np.prod(s) / np.log(256) + 1, "this is in bytes (256 steps in one unit)"),
+        (lambda v, s: (v / np.prod(s) - np.log(256)) / np.log(2), "you take the 256 steps the wrong way"),
+        (lambda v, s: (-v / np.prod(s) - np.log(256)) / np.log(2), "the sign is wrong, of the whole"),
+        (
+            lambda v, s: (v + np.prod(s) * np.log(256)) / np.log(2) / (s[0] * s[1]),
+            "two things. First, you forget the channels",
+        ),
     ],
     "device_share": [
         (lambda v, g: v.mean(), "the mean over the device's own images"),
@@ -149,6 +157,10 @@ WRONG = {
         (lambda v, g: np.exp(v.sum() / g), "this is the exponential of what is asked for"),
         (lambda v, g: np.full(len(v), v.sum() / g), "two things. First, these are the parts of each image"),
         (lambda v, g: v.sum() / g - v.mean(), "you subtract the mean of the device's losses"),
+        (lambda v, g: v.sum() / max(len(v), 1), "this is the mean over the device's own images"),
+        (lambda v, g: v.sum() / g / 2, "every value is ½ times what it should be"),
+        (lambda v, g: v.sum() * len(v) / g**2, "the wrong values are all too small"),
+        (lambda v, g: np.sum(np.log(v)) / g, "these are the right results for the logarithm of `losses` in"),
     ],
     "nearest_code": [
         (lambda z, c: c[nearest_code(z, c)], "the nearest codes themselves"),
@@ -211,6 +223,21 @@ WRONG = {
         ),
         (lambda z, c: nearest_code(z, c) * 2, "every value is 2 times what it should be"),
         (lambda z, c: [nearest_code(z, c)[0]] * len(z), "every row is the first one, repeated"),
+        (
+            lambda z, c: np.argmin(distances(z, c) + (c**2).sum(1), axis=1),
+            "the 2 is missing in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖²",
+        ),
+        (
+            lambda z, c: np.argmin(np.linalg.norm(z[:, None] - c, axis=-1, ord=1), axis=1),
+            "you add up absolute differences",
+        ),
+        (lambda z, c: distances(z / z.std(0), c / c.std(0)).argmin(axis=1), "some values are right"),
+        (lambda z, c: distances(z, c).argmin(axis=1) % 2, "the result is wrong only where the right value is above 1"),
+        (lambda z, c: distances(c, z).argmin(axis=1), "you compare along the wrong axis"),
+        (
+            lambda z, c: np.argmin(np.abs(np.linalg.norm(z, axis=1)[:, None] - np.linalg.norm(c, axis=1)), axis=1),
+            "some values are right",
+        ),
     ],
 }
 

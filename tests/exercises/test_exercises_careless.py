@@ -4,6 +4,7 @@ import csv
 import sys
 import time
 import types
+import warnings
 
 import keras
 import numpy as np
@@ -210,6 +211,20 @@ def test_the_seeds_of_tensorflow_and_keras_are_put_back(said, careless):
     stream()
     said("walk", after("walk", lambda *arguments: careless(0)))
     assert stream() == without
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_of_a_function_do_not_reach_the_check(said, name):
+    def function(*arguments):
+        result = RIGHT[name](*arguments)
+        np.seterr(all="raise")
+        warnings.simplefilter("error")
+        keras.config.set_floatx("float64")
+        return result
+
+    before = np.geterr()
+    assert "· right" in said(name, function)
+    assert np.geterr() == before and keras.config.floatx() == "float32"
 
 
 def test_floatx_is_put_back_and_does_not_matter(said):

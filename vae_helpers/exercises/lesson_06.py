@@ -146,7 +146,7 @@ def free_bits_kl(report):
     """
     rng = np.random.default_rng(0)
     cases = []
-    for free_bits in (0.5, 0.2):
+    for free_bits in (0.5, 0.2, 0.35):
         kl = rng.exponential(size=(6, 4)) * [2.0, 0.5, 0.1, 0.01]
         kl[0, 0] = 0.01  # one image below the free bits in a latent that is above them on average
         cases.append((kl.astype("float32"), free_bits))

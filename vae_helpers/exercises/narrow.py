@@ -108,6 +108,8 @@ class _Search:
         self.finite = bool(values.size) and bool(np.isfinite(values).all())
         self.distinct = len(np.unique(np.round(values, 6)))
         wanted = np.concatenate([one.ravel() for one in expected])
+        # shares of small numbers, such as 7/15: two guesses together would fit by chance
+        self.coarse = self.distinct < 2 or np.allclose(wanted * 840, np.round(wanted * 840), rtol=0, atol=1e-6)
         # true or false, or a few whole numbers: two guesses together would fit by chance
         self.few = len(np.unique(wanted)) < 4 or (wanted == np.round(wanted)).all()
 
@@ -162,7 +164,11 @@ class _Search:
         """Two numbers for all values, or one for each row or case; base: arrays of the shapes of the results."""
         if not self.finite or self.distinct < 5 or any(f.shape != b.shape for f, b in zip(self.found, base)):
             return ""
-        return self._line(base) or self._scaled_rows(base) or self._offset_of_case(base)
+        return self._line(base) or self._scaled_rows(base) or self._offset_of_case(base) or self._order(base)
+
+    def _order(self, base):
+        ordered = [[np.sort(one.ravel()) for one in arrays] for arrays in (self.found, base)]
+        return "the values are right, but in another order." if all_same(*ordered, self.rtol) else ""
 
     def _offset_of_case(self, base):
         offsets = [np.mean(one - other) for one, other in zip(self.found, base)]
@@ -331,7 +337,7 @@ class _Search:
 
     def _pairs(self, mistakes):
         """Two mistakes together: a known one or a changed argument, and then a change of the result."""
-        if not self.finite:
+        if not self.finite or self.coarse:
             return
         for text, mistake in mistakes:
             results = _try(lambda mistake=mistake: [apply(mistake, case) for case in self.cases])
@@ -560,7 +566,7 @@ class _Search:
             if not np.isfinite(after).all() or self.few:
                 continue
             if np.abs(after - before).max() < 1e-7:
-                unused += [f"`{name}`"] if self._ignores(place, before) else []
+                unused += [f"`{name}`"] if self._ignores(place) else []
             else:
                 (good if np.allclose(after - before, wanted, rtol=5e-3, atol=1e-4) else bad).append(f"`{name}`")
         if unused:
@@ -570,18 +576,20 @@ class _Search:
                     f"{' or '.join(bad)} changes, it does not: look at the terms with it.")  # fmt: skip
         return ""
 
-    def _ignores(self, place, before):
-        """Whether the result stays the same for quite another value of one argument, too."""
-        case = list(self.cases[0])
-        value = case[place]
-        if hasattr(value, "shape"):
-            array = np.asarray(value)
-            other = (0.7 - 2 * array[::-1]).astype(array.dtype)
-            case[place] = other if isinstance(value, np.ndarray) else _type_like(value, other)
-        else:
-            case[place] = 3 * value + 1
-        after = self.report.trial(*case)
-        return after is not None and same(after, before)
+    def _ignores(self, place):
+        """Whether the result stays the same for quite another value of one argument, in several cases."""
+        for case, found in list(zip(self.cases, self.found))[:5]:
+            case, value = list(case), case[place]
+            if hasattr(value, "shape"):
+                array = np.asarray(value)
+                other = (0.7 - 2 * array[::-1]).astype(array.dtype)
+                case[place] = other if isinstance(value, np.ndarray) else _type_like(value, other)
+            else:
+                case[place] = 3 * value + 1
+            after = self.report.trial(*case)
+            if after is None or not same(after, found):
+                return False
+        return True
 
     def _direction(self):
         masks = self._masks()

@@ -16,7 +16,7 @@ from keras import ops
 
 from vae_helpers.exercises import verdicts
 from vae_helpers.exercises.narrow import NARROW, all_same, apply, narrow, show, slope
-from vae_helpers.exercises.surroundings import ShortOutput, as_before, while_waiting
+from vae_helpers.exercises.surroundings import ShortOutput, as_before, settings_as_before, while_waiting
 
 _LINE_LENGTH = 108  # a cell's output is about so wide on a projector
 _MESSAGE_LENGTH = 300  # of an error; TensorFlow's can fill a page
@@ -141,7 +141,7 @@ class Report:
         given = [_copy(argument) for argument in arguments]
         start = time.perf_counter()
         try:
-            with contextlib.redirect_stdout(self._output):
+            with contextlib.redirect_stdout(self._output), settings_as_before():
                 value = self.function(*given)
         finally:
             self._seconds += time.perf_counter() - start
@@ -248,7 +248,7 @@ class Report:
     def trial(self, *arguments):
         """The result for other arguments, in search of a cause; None if the function gives none there."""
         try:
-            with np.errstate(all="ignore"), contextlib.redirect_stdout(None):
+            with settings_as_before(), contextlib.redirect_stdout(None):
                 value = self._numbers(self.function(*(_copy(argument) for argument in arguments)))
                 return value if self._part is None else value[self._part]
         except Exception:

@@ -22,20 +22,30 @@ def as_before():
     Noise without a seed that the student's function takes from keras.random or tf.random counts as usual.
     """
     python_state, numpy_state, seeds = random.getstate(), np.random.get_state(), _Seeds()
-    floatx, log = keras.config.floatx(), logging.getLogger("tensorflow")
+    log = logging.getLogger("tensorflow")
     level = log.level
     try:
-        keras.config.set_floatx("float32")
         log.setLevel(logging.ERROR)  # it warns of a function under @tf.function that is called with other numbers
-        with warnings.catch_warnings(), np.errstate(all="ignore"), _no_exit():
-            warnings.simplefilter("ignore")
+        with settings_as_before(), _no_exit():
             yield
     finally:
         log.setLevel(level)
-        keras.config.set_floatx(floatx)
         random.setstate(python_state)
         np.random.set_state(numpy_state)
         seeds.put_back()
+
+
+@contextlib.contextmanager
+def settings_as_before():
+    """Numbers of 32 bits, no warnings; afterwards precision, warnings and errors of numpy are as they were."""
+    floatx = keras.config.floatx()
+    try:
+        keras.config.set_floatx("float32")
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        keras.config.set_floatx(floatx)
 
 
 class _Seeds:
