@@ -179,9 +179,9 @@ def _check_same_shape(x, other, name, what):
 def squared_error(x, images):
     """‖x - images‖² per example, summed over all axes but the first. No unit: it is not a likelihood.
 
-    x, images: (batch, …). Returns (batch,). As the nll of a `VAE` it means a normal distribution with the variance ½.
-    Raises ValueError for shapes that differ.
+    x, images: (batch, …); images may be one for all, (1, …). Returns (batch,). As the nll of a `VAE` it means a normal
+    distribution with the variance ½. Raises ValueError for other shapes.
     """
-    _check_same_shape(x, images, "images", "value")
+    _check_same_shape(x[:1] if images.shape[0] == 1 else x, images, "images", "value")
     x, images = _same_dtype(x, images)
     return _sum_per_example(ops.square(x - images))
