@@ -348,7 +348,7 @@ WRONG = {
             lambda a, b, n: a + np.linspace(0, 1, n)[:, None] ** 0.5 * (b - a),
             "the points lie on the line through `start` and `end`, but the",
         ),
-        (lambda a, b, n: np.geomspace(np.abs(a), np.abs(b), n), "some values are right"),
+        (lambda a, b, n: np.geomspace(np.abs(a), np.abs(b), n), "some values are as they should be"),
     ],
     "draw_fitted": [
         (lambda c, n, rng: rng.normal(c.mean(0), c.std(0), size=(n, 2)), "vary independently"),

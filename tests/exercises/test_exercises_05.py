@@ -118,7 +118,7 @@ WRONG = {
         (lambda v: list(zip(v, v)), "of the diagonal only"),
         (lambda v: np.column_stack([v, v[::-1]]), "of one diagonal only"),
         (lambda v: grid_codes(np.linspace(v[0], v[-1], len(v))), "spread evenly; use"),
-        (lambda v: grid_codes(np.arange(len(v)) + v[0]), "some values are right"),
+        (lambda v: grid_codes(np.arange(len(v)) + v[0]), "some values are as they should be"),
         (lambda v: grid_codes(v)[:-1], "the last one of axis 0 is left out"),
         (lambda v: grid_codes(v)[::-1], "the first axis runs to the left and the second downward"),
         (lambda v: -grid_codes(v), "the sign is wrong: every value is minus what it should be"),

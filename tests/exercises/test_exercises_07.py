@@ -363,7 +363,7 @@ WRONG = {
             lambda d, n, s: -d / n + np.log2(s) / np.log(2),
             "the term −log_density / (pixels · log 2) has the factor log 2",
         ),
-        (lambda d, n, s: -d / (n * 0.693) + np.log2(s), "some values are right"),
+        (lambda d, n, s: -d / (n * 0.693) + np.log2(s), "some values are as they should be"),
         (lambda d, n, s: -d / (n * np.log(2)) * np.log2(s), "the density and log₂(levels) are multiplied"),
         (
             lambda d, n, s: -(d + np.log2(s)) / (n * np.log(2)),

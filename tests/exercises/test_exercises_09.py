@@ -231,12 +231,12 @@ WRONG = {
             lambda z, c: np.argmin(np.linalg.norm(z[:, None] - c, axis=-1, ord=1), axis=1),
             "you add up absolute differences",
         ),
-        (lambda z, c: distances(z / z.std(0), c / c.std(0)).argmin(axis=1), "some values are right"),
+        (lambda z, c: distances(z / z.std(0), c / c.std(0)).argmin(axis=1), "some values are as they should be"),
         (lambda z, c: distances(z, c).argmin(axis=1) % 2, "the result is wrong only where the right value is above 1"),
         (lambda z, c: distances(c, z).argmin(axis=1), "you compare along the wrong axis"),
         (
             lambda z, c: np.argmin(np.abs(np.linalg.norm(z, axis=1)[:, None] - np.linalg.norm(c, axis=1)), axis=1),
-            "some values are right",
+            "some values are as they should be",
         ),
     ],
 }

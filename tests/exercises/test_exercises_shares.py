@@ -8,8 +8,9 @@ from tables import LESSONS, tables
 RIGHT, WRONG = tables("RIGHT"), tables("WRONG")
 # Beginnings of verdicts that only say where and by how much a result is wrong.
 NO_CAUSE = re.compile(
-    r"the value |the wrong values are all |\d+ of \d+ values are wrong|some values are right: |the result is right for "
-    r"|the result has values that are not finite \(NaN or infinity\)(?! where)|the parameters do not move as "
+    r"the value |the wrong values are all |\d+ of \d+ values are wrong|some values are as they should be; "
+    r"|the result is right for |the parameters do not move as "
+    r"|the result has values that are not finite \(NaN or infinity\)(?! where)"
 )
 
 

@@ -15,7 +15,8 @@ import tensorflow as tf
 from keras import ops
 
 from vae_helpers.exercises import verdicts
-from vae_helpers.exercises.narrow import NARROW, all_same, apply, narrow, show, slope
+from vae_helpers.exercises.narrow import narrow
+from vae_helpers.exercises.results import NARROW, all_same, apply, show, slope
 from vae_helpers.exercises.surroundings import ShortOutput, as_before, settings_as_before, while_waiting
 
 _LINE_LENGTH = 108  # a cell's output is about so wide on a projector
@@ -146,12 +147,12 @@ class Report:
         finally:
             self._seconds += time.perf_counter() - start
             for place, (one, other) in enumerate(zip(arguments, given)):
-                name = self._name(place)
+                name = self.name_of(place)
                 if isinstance(one, np.ndarray) and not _equal(one, other) and name not in self._changed:
                     self._changed.append(name)
         return value
 
-    def _name(self, place):
+    def name_of(self, place):
         return self.names[place] if place < len(self.names) else f"argument {place + 1}"
 
     def _leave_compilation(self, error):
@@ -283,7 +284,7 @@ class Report:
             value = self.call(*case)
             total = _total(value)
         found = tape.gradient(total, [case[place] for place in places])
-        names = [f"`{self._name(place)}`" for place, one in zip(places, found) if one is None]
+        names = [f"`{self.name_of(place)}`" for place, one in zip(places, found) if one is None]
         if names and (needed or len(names) < len(places)):
             self.wrong(f"the values are right, but no gradient reaches {' and '.join(names)}: {cut_by(value)}")
         for place, one in zip(places, found):
@@ -296,7 +297,7 @@ class Report:
         if not off.any():
             return
         at = np.unravel_index(np.argmax(off), off.shape)
-        text = f"the values are right, but not the gradient: where `{self._name(place)}` is {argument[at]:.4g} it is "
+        text = f"the values are right, but not the gradient: where `{self.name_of(place)}` is {argument[at]:.4g} it is "
         if not np.isfinite(found[at]):
             self.wrong(text + f"{found[at]}, not a finite number. With `where`, the branch that is not picked must be "
                        "finite, too: give it a harmless number.")  # fmt: skip
