@@ -15,7 +15,7 @@ from vae_helpers.animation import check_writable, write_whole
 from vae_helpers.models import VAE
 from vae_helpers.plots import CLASS_COLORS
 
-_TEMPLATE = Path(__file__).with_name("explorer.html")
+_HERE = Path(__file__).parent
 _FRAME_HEIGHT = 680  # CSS pixels of the page inside a notebook
 _BATCH = 1000  # images per call of the networks, so that a deep decoder does not fill the memory
 _ATLAS_VALUES = 1_360_000  # pixel values in the atlas: about half a megabyte in the page
@@ -117,8 +117,14 @@ def latent_explorer(
         "colors": CLASS_COLORS,
         "ends": _walk_ends(points, labels, limit),
     }
-    page = _TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", _json_for_html(data))
+    page = _template().replace("{{data}}", _json_for_html(data))
     return LatentExplorer(page, len(atlas), limit, len(points), worst_error)
+
+
+def _template():
+    """The page without its data."""
+    page, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("explorer.html", "explorer.js"))
+    return page.replace("{{script}}", script)
 
 
 def _check_model(vae):
