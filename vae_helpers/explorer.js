@@ -1,5 +1,3 @@
-"use strict";
-
 const data = JSON.parse(document.getElementById("data").textContent);
 const [height, width, channels] = data.shape;
 const pixelCount = height * width;
@@ -8,6 +6,7 @@ const hasLabels = data.labels.length > 0;
 
 const WALK_STEPS = 10; // of a walk for readers who asked for less motion
 const SPEAK_MS = 600; // between two sentences for a screen reader
+const CLOUD = "#ff8c1a"; // a colour that no class has
 const TAP_PX = 7; // a pointer that moves further than this drags
 
 const byId = (id) => document.getElementById(id);
@@ -99,6 +98,10 @@ function toLatents(event) {
 function moveTo(position) {
   if (!position.every(Number.isFinite)) return;
   state.position = position.map((value) => clamp(value, -data.limit, data.limit));
+  if (model) {
+    state.code = codeAt(state.position);
+    return showCode();
+  }
   drawPicture();
   drawMarks();
   writeReadout();
@@ -145,6 +148,7 @@ function speak() {
   if (state.walking) return speakSoon();
   const parts = state.position.map((value, k) => `${data.axes[k][1]} ${twoDigits(value)}`);
   if (hasLabels) parts.push(`nearest class: ${nearestName()}`);
+  if (model && drawing.image) parts.push(spokenCost());
   byId("live").textContent = parts.join(", ");
 }
 
@@ -157,7 +161,8 @@ const isDark = () => document.documentElement.dataset.theme === "dark";
 const pictureContext = picture.getContext("2d", { willReadFrequently: true });
 let picturePixels = null;
 function drawPicture() {
-  mix(state.position, picturePixels.data);
+  if (model) decodeHere(picturePixels.data);
+  else mix(state.position, picturePixels.data);
   pictureContext.putImageData(picturePixels, 0, 0);
 }
 
@@ -191,7 +196,8 @@ function drawGround() {
 
 // Grey images are drawn in the ink of the theme, white as full ink, so that the dots stay in front.
 function drawMap(context) {
-  const columns = clamp(Math.round(area.side / 30), 6, 24), rows = Math.max(2, Math.round((columns * width) / height));
+  const columns = model ? map.columns : clamp(Math.round(area.side / 30), 6, 24);
+  const rows = Math.max(2, Math.round((columns * width) / height));
   const canvas = document.createElement("canvas");
   canvas.width = columns * width;
   canvas.height = rows * height;
@@ -199,7 +205,9 @@ function drawMap(context) {
   const [red, green, blue] = isDark() ? [236, 238, 242] : [27, 34, 48];
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      mix([(2 * column + 1) / columns - 1, 1 - (2 * row + 1) / rows].map((k) => k * data.limit), tile.data);
+      if (model && !map.tiles[row * columns + column]) continue;
+      if (model) fillPixels(map.tiles[row * columns + column], tile.data);
+      else mix([(2 * column + 1) / columns - 1, 1 - (2 * row + 1) / rows].map((k) => k * data.limit), tile.data);
       for (let p = 0; channels === 1 && p < tile.data.length; p += 4) {
         tile.data.set([red, green, blue, tile.data[p]], p);
       }
@@ -288,10 +296,33 @@ function drawMarks() {
   line(context, a, b, ink, 1.6, [5, 4]);
   line(context, [here[0], area.top + area.side], here, accent, 1, []);
   line(context, [area.left, here[1]], here, accent, 1, []);
+  if (isVariational() && drawing.posterior) drawCloud(context, ink, halo);
   pin(context, a, "A", ink, halo);
   pin(context, b, "B", ink, halo);
   circle(context, here, 0.85 * area.em, { stroke: halo, thickness: 6 });
   circle(context, here, 0.85 * area.em, { stroke: accent, thickness: 3 });
+}
+
+// The cloud q(z|x): its ellipses at one and two standard deviations, and its samples
+function drawCloud(context, ink, halo) {
+  const { center, axes, angle } = cloudEllipse(), perUnit = area.side / 2 / data.limit;
+  context.save();
+  context.beginPath();
+  context.rect(area.left, area.top, area.side, area.side);
+  context.clip();
+  for (const times of [2, 1]) {
+    const [long, short] = axes.map((value) => Math.max(times * value * perUnit, 1.5));
+    context.beginPath();
+    context.ellipse(...toPixels(center), long, short, -angle, 0, 2 * Math.PI); // on the screen y points down
+    for (const [color, thickness] of [[halo, 5], [CLOUD, 2.5]]) {
+      context.strokeStyle = color;
+      context.lineWidth = thickness;
+      context.stroke();
+    }
+  }
+  for (const code of sampleCodes())
+    circle(context, toPixels(project(code)), 0.3 * area.em, { fill: CLOUD, stroke: ink, thickness: 1.2 });
+  context.restore();
 }
 
 function line(context, from, to, color, thickness, dash) {
@@ -428,6 +459,7 @@ function setTheme(name) {
   writeButtons();
   drawGround();
   drawMarks();
+  if (model) paintSurprise();
 }
 
 function buildLegend() {
@@ -460,19 +492,27 @@ function span(className, text) {
 }
 
 function noteText() {
+  const sentences = model ? networkSentences() : atlasSentences();
+  const outside = dotsX.filter((u, k) => Math.max(Math.abs(u), Math.abs(dotsY[k])) > data.limit).length;
+  if (outside) sentences.push(`${outside} of ${dotsX.length} dots lie outside the plane.`);
+  if (data.axes[0][0] === "PC 1") sentences.push("PC 1 and PC 2 are the two principal directions of the codes.");
+  else if (data.latents > 2 && !model) sentences.push(`The other ${data.latents - 2} latents are 0.`);
+  if (data.latents > 2 && model) sentences.push("The other latents are those of the drawing, or of the sliders.");
+  if (data.latents > 2 && dotsX.length)
+    sentences.push(`Dots${hasLabels ? " and nearest class" : ""} are projections: they lie beside this plane.`);
+  if (!model && !atlasIsTrue())
+    sentences.push("This browser changes pixels that a page reads, so the picture is not exact.");
+  return sentences.join(" ");
+}
+
+function atlasSentences() {
   const tiles = `${data.tiles} × ${data.tiles}`, percent = (100 * data.worstError).toFixed(1);
   const sentences = [
     `The decoder made ${tiles} images; the page mixes the four nearest.`,
     `Halfway between them it differs from the decoder by at most ${percent}% of full brightness (mean over pixels).`,
   ];
-  const outside = dotsX.filter((u, k) => Math.max(Math.abs(u), Math.abs(dotsY[k])) > data.limit).length;
-  if (outside) sentences.push(`${outside} of ${dotsX.length} dots lie outside the plane.`);
-  if (data.axes[0][0] === "PC 1") sentences.push("PC 1 and PC 2 are the two principal directions of the codes.");
-  else if (data.latents > 2) sentences.push(`The other ${data.latents - 2} latents are 0.`);
-  if (data.latents > 2 && dotsX.length)
-    sentences.push(`Dots${hasLabels ? " and nearest class" : ""} are projections: they lie beside this plane.`);
-  if (!atlasIsTrue()) sentences.push("This browser changes pixels that a page reads, so the picture is not exact.");
-  return sentences.join(" ");
+  if (data.why) sentences.push(`The networks are not in the page: ${data.why}.`);
+  return sentences;
 }
 
 function buildPage() {
@@ -508,13 +548,16 @@ function listen() {
 }
 
 async function start() {
-  atlas = await readAtlas();
+  if (data.networks) model = await readModel();
+  else atlas = await readAtlas();
   document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "bright";
   buildPage();
+  if (model) buildModelPage();
   drawGround();
   writeButtons();
   moveTo(state.pins.A);
   listen();
+  if (model) listenToModelPage();
   document.documentElement.dataset.ready = "";
 }
 
@@ -530,5 +573,18 @@ window.explorer = {
   pixels: () =>
     Array.from(pictureContext.getImageData(0, 0, width, height).data).filter((_, k) => k % 4 < channels),
   lastMs: () => lastMs,
+  // With the networks in the page
+  model: () => model,
+  drawing,
+  encode: (image) => encodeImage(model, image),
+  decode: (code) => pixelMeans(model, decodeCode(model, code)),
+  cost: (image, code) => sum(pixelCosts(model, image, decodeCode(model, code))),
+  setImage,
+  lastStrokeMs: () => lastStrokeMs,
 };
-start().catch(() => (byId("note").textContent = "The images of this page could not be read. Make the page again."));
+start().catch(() => {
+  const old = data.networks && !window.DecompressionStream;
+  byId("note").textContent = old
+    ? "This browser is too old to read the networks of this page: take one from 2023 or later."
+    : "The images of this page could not be read. Make the page again.";
+});
