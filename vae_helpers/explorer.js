@@ -321,7 +321,7 @@ function drawCloud(context, ink, halo) {
     }
   }
   for (const code of sampleCodes())
-    circle(context, toPixels(project(code)), 0.3 * area.em, { fill: CLOUD, stroke: ink, thickness: 1.2 });
+    circle(context, toPixels(project(code)), 0.22 * area.em, { fill: CLOUD, stroke: ink, thickness: 1 });
   context.restore();
 }
 

@@ -21,6 +21,8 @@ const drawing = {
 let base = null; // the code whose other latents hold while the point moves in the plane
 let lastStrokeMs = 0;
 
+const withSlider = () => data.byKl.slice(0, SLIDERS).sort((a, b) => a - b);
+
 const isVariational = () => Boolean(model && model.variational);
 const inNats = () => model.reconstruction === "bernoulli";
 const sum = (values) => values.reduce((total, value) => total + value, 0);
@@ -146,7 +148,7 @@ function paintSurprise() {
         cost += costs[k];
         excess += drawing.image[k] - means[k];
       }
-      const strength = clamp(cost / full / channels, 0, 1);
+      const strength = Math.sqrt(clamp(cost / full / channels, 0, 1)); // the eye sees the root of it
       pixels.data.set([...(excess > 0 ? more : less), 255 * strength], 4 * p);
     }
   }
@@ -290,7 +292,7 @@ function pictureButton(values, name) {
 
 function buildSliders() {
   const most = Math.max(4, Math.ceil(data.limit));
-  const parts = data.byKl.slice(0, SLIDERS).map((k) => sliderFor(`z${k + 1}`, latentName(k), -most, most, 0.05, (value) => {
+  const parts = withSlider().map((k) => sliderFor(`z${k + 1}`, latentName(k), -most, most, 0.05, (value) => {
     stopWalk();
     goToCode(state.code.map((old, i) => (i === k ? value : old)));
   }));
@@ -324,15 +326,16 @@ function writeSliders() {
     input.nextSibling.textContent = text.replace("-", "−");
   };
   if (isVariational()) write("sigma", drawing.sigma, oneDigit(drawing.sigma));
-  for (const k of data.byKl.slice(0, SLIDERS)) write(`z${k + 1}`, state.code[k], twoDigits(state.code[k]));
+  for (const k of withSlider()) write(`z${k + 1}`, state.code[k], twoDigits(state.code[k]));
 }
 
 // Beside each latent's slider: mean, standard deviation and KL of the drawing
 function writeLatents() {
   const kl = drawing.image && isVariational() ? klOfLatents(drawing.posterior) : null;
-  for (const k of data.byKl.slice(0, SLIDERS)) {
+  const deviations = kl && standardDeviations();
+  for (const k of withSlider()) {
     const text = kl
-      ? `drawing: μ ${twoDigits(drawing.posterior.mean[k])}, σ ${twoDigits(Math.exp(drawing.posterior.logVar[k] / 2))}, KL ${twoDigits(kl[k])} nats`
+      ? `μ ${twoDigits(drawing.posterior.mean[k])} · σ ${twoDigits(deviations[k])} · KL ${twoDigits(kl[k])} nats`
       : "";
     byId(`z${k + 1}`).parentNode.querySelector(".of").textContent = text.replaceAll("-", "−");
   }
@@ -353,7 +356,7 @@ function renewMap() {
     for (; next < map.columns * map.rows && performance.now() < end && !stroke; next++) {
       const column = next % map.columns, row = Math.floor(next / map.columns);
       const position = [(2 * column + 1) / map.columns - 1, 1 - (2 * row + 1) / map.rows].map((k) => k * data.limit);
-      map.tiles[next] = Uint8ClampedArray.from(pixelMeans(model, decodeCode(model, codeAt(position))), (value) => 255 * value);
+      map.tiles[next] = pixelMeans(model, decodeCode(model, codeAt(position)));
     }
     if (next < map.columns * map.rows) setTimeout(go, 4);
     else byId("plane").dataset.map = turn;
@@ -377,8 +380,6 @@ function toPaper(event) {
 
 function onPadDown(event) {
   if (!event.isPrimary || (event.button !== 0 && event.button !== 5)) return;
-  event.preventDefault();
-  byId("pad").focus({ preventScroll: true });
   byId("pad").setPointerCapture(event.pointerId);
   stopWalk();
   penPlace = null;
@@ -489,8 +490,8 @@ function buildModelPage() {
   byId("chosen").hidden = channels !== 1 && !data.strip;
   byId("strip").hidden = !data.strip;
   byId("cloud").hidden = byId("surprise").hidden = !isVariational();
-  byId("surpriseMap").width = width;
-  byId("surpriseMap").height = height;
+  Object.assign(byId("surpriseMap"), { width, height });
+  byId("surpriseMap").style.cssText = picture.style.cssText;
   buildStrip();
   buildSliders();
   writePens();

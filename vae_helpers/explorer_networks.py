@@ -24,7 +24,10 @@ _DAMPING = 3e-4  # part of the inputs' mean square that is added as noise, for d
 _RIDGE = 0.1  # the same, where a layer makes good the errors of those before it
 _BATCH = 1000
 
-_ACTIVATIONS = {"linear", "relu", "sigmoid", "tanh", "elu", "gelu", "silu", "softplus", "leaky_relu"}
+_ACTIVATIONS = {
+    getattr(keras.activations, name): name
+    for name in ("linear", "relu", "sigmoid", "tanh", "elu", "gelu", "silu", "softplus", "leaky_relu")
+}
 _NOTHING_TO_DO = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout)
 
 PIXEL_MEANS = {
@@ -138,11 +141,10 @@ def _activation(layer):
         return "elu"
     if type(layer) is layers.LeakyReLU and math.isclose(layer.negative_slope, 0.2, rel_tol=1e-6):
         return "leaky_relu"
-    name = keras.activations.serialize(layer.activation) if hasattr(layer, "activation") else None
-    if name not in _ACTIVATIONS:
-        name = getattr(layer, "activation", None) or f"with {layer.get_config()}"
+    function = getattr(layer, "activation", None)
+    if function not in _ACTIVATIONS:
         raise CannotRunError(f"its layer {layer.name} has an activation that the page cannot compute")
-    return name
+    return _ACTIVATIONS[function]
 
 
 def run(network, x):
@@ -206,7 +208,8 @@ def _round_with_feedback(rows, inputs, true, finest):
     together: neighbouring pixels do, and a decoder's units, which all depend on a few latents. An input that tells
     little beside those after it needs no fine steps: each row adds the same to the error.
     inputs, true: (n, inputs), as the rounded and the true layers before give them; the first errors to be made good are
-    those between the two. finest: the smallest step. Source: Frantar et al., GPTQ (2023), algorithm 1; the sizes are ours.
+    those between the two. finest: the smallest step.
+    Source: Frantar et al., GPTQ (2023), algorithm 1; the sizes are ours.
     """
     products = inputs.T.astype("float64") @ inputs
     products[np.diag_indices_from(products)] += max(_DAMPING * np.trace(products) / len(products), 1e-12)
@@ -240,7 +243,8 @@ def _as_bytes(multiples):
     fine = np.maximum(np.frexp(most)[1] - 7, 0)
     high = (multiples >> fine[:, None]).astype("int8")
     low = [(row[:, None] >> np.arange(bits)[::-1]) & 1 for row, bits in zip(multiples, fine)]
-    return fine.astype("uint8").tobytes() + high.tobytes() + np.packbits(np.concatenate([bits.ravel() for bits in low])).tobytes()
+    packed = np.packbits(np.concatenate([bits.ravel() for bits in low]))
+    return fine.astype("uint8").tobytes() + high.tobytes() + packed.tobytes()
 
 
 def pixel_mean(model):
