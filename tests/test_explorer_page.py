@@ -367,7 +367,7 @@ def test_nothing_overlaps_or_is_cut(visit, width, height, touch):
     assert NAMES[5] in page.text_content("#nearest")
     boxes = {part: page.locator(part).bounding_box() for part in PARTS}
     assert not list(find_overlaps(boxes))
-    buttons = [button.bounding_box() for button in page.locator("button").all()]
+    buttons = [button.bounding_box() for button in page.locator("button:visible").all()]
     for box in (*boxes.values(), *buttons):
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
     assert min(button["height"] for button in buttons) >= 34
@@ -452,4 +452,4 @@ def test_a_pointer_move_costs_less_than_a_frame(visit, tmp_path):
     )
     milliseconds, *shown = np.array(moves).T
     np.testing.assert_allclose(np.transpose(shown), points, atol=0.03)  # each time is that of its move
-    assert 0 < np.median(milliseconds) < 16
+    assert 0 < np.mean(milliseconds) < 16  # Firefox counts whole milliseconds

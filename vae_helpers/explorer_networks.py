@@ -112,7 +112,7 @@ def _step(layer, sources):
         raise CannotRunError(f"its layer {layer.name} ({kind.__name__}) joins {len(sources)} tensors")
     if kind in (layers.Flatten, layers.Reshape) or kind in _NOTHING_TO_DO:
         return {"kind": "same"}  # the numbers stay in their order
-    if kind in (layers.Activation, layers.ReLU, layers.ELU, layers.LeakyReLU):
+    if kind in (layers.Activation, layers.ReLU, layers.ELU):
         return {"kind": "activation", "activation": _activation(layer)}
     if kind is layers.Dense and not getattr(layer, "lora_enabled", False):
         return {"kind": "dense", "activation": _activation(layer)}
@@ -139,8 +139,6 @@ def _activation(layer):
         return "relu"
     if type(layer) is layers.ELU and layer.alpha == 1:
         return "elu"
-    if type(layer) is layers.LeakyReLU and math.isclose(layer.negative_slope, 0.2, rel_tol=1e-6):
-        return "leaky_relu"
     function = getattr(layer, "activation", None)
     if function not in _ACTIVATIONS:
         raise CannotRunError(f"its layer {layer.name} has an activation that the page cannot compute")
