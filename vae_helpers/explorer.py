@@ -20,7 +20,7 @@ from vae_helpers.plots import CLASS_COLORS
 _HERE = Path(__file__).parent
 _SCRIPTS = ("explorer_network.js", "explorer_drawing.js", "explorer_cloud.js", "explorer.js")
 _FRAME_HEIGHT = 680  # CSS pixels of the page inside a notebook
-_MEASURED = 1000  # images and random codes on which the networks of the page are compared with the model
+_MEASURED = 2000  # images and random codes on which the networks of the page are compared with the model
 _STRIP_VALUES = 80_000  # pixel values of the images to choose from, at most 40 images
 _BATCH = 1000  # images per call of the networks, so that a deep decoder does not fill the memory
 _ATLAS_VALUES = 1_360_000  # pixel values in the atlas: about half a megabyte in the page
@@ -36,7 +36,7 @@ class LatentExplorer:
     limit: the plane covers [-limit, limit] on both axes.
     dots: how many images are drawn as dots.
     worst_error: the largest mean absolute pixel difference from the decoder, as a fraction of the pixel range [0, 1].
-        With networks it is measured on 1000 images and on as many random codes; with tiles, halfway between
+        With networks it is measured on up to 2000 images and on as many random codes; with tiles, halfway between
         neighbours: at the middles of the edges and at the centres of the cells.
     """
 

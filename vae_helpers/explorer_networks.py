@@ -18,10 +18,10 @@ from vae_helpers.losses import at_least_float32, bernoulli_nll, gaussian_kl
 _LARGEST = 4_000_000  # weights of a network: more would make a page that no mail carries
 _SLOWEST = 60_000_000  # multiplications of a network for one picture: about a tenth of a second in a browser
 _SMALL = 300_000  # weights of a network below which rounding finely costs little
-_COARSEST = 1 / 4  # of a kernel's standard deviation: the largest step
+_COARSEST = 1 / 2  # of a kernel's standard deviation: the largest step
 _FINEST = 16  # bits of each weight where nothing is gained by fewer
 _DAMPING = 3e-4  # part of the inputs' mean square that is added as noise, for drawings unlike all images
-_RIDGE = 0.1  # the same, where a layer makes good the errors of those before it
+_RIDGE = 1.0  # the same, where a layer makes good the errors of those before it
 _BATCH = 1000
 
 _ACTIVATIONS = {
@@ -285,12 +285,12 @@ class Judge:
         """1 where the codes, or what the true decoder makes of them, are as far off as they may be."""
         outputs = run(self.model.decoder, posterior[0])[0]
         pixel, nats = self._pixel_error(outputs).max(), self._nats_error(outputs, posterior)
-        return max(self._code_error(posterior) / 0.008, 255 * pixel / 0.75, nats / 0.07)
+        return max(self._code_error(posterior) / 0.008, 255 * pixel / 0.75, nats / 0.075)
 
     def decoder_error(self, outputs):
         """The same for [outputs] of a decoder for `codes`; it gets the smaller share of what is allowed."""
         pixel, nats = self._pixel_error(outputs[0]).max(), self._nats_error(outputs[0], self.posterior)
-        return max(255 * pixel / 0.25, nats / 0.025)
+        return max(255 * pixel / 0.4, nats / 0.03)
 
     def measure(self, encoder, decoder):
         """What the page says of its networks: the largest differences on the images and the random codes.
