@@ -185,10 +185,12 @@ function writeCost() {
   byId("whereName").textContent = !known
     ? "This likelihood is not computed in the page."
     : drawing.image
-      ? `at the ring: ${costName()} ${oneDigit(here)}${inNats() ? " nats" : ""}. Orange: ink too much; blue: ink missing`
+      ? `at the ring: ${costName()} ${oneDigit(here)}${inNats() ? " nats" : ""}. ${keyOfSurprise()}`
       : "where the surprise sits";
 }
 
+const keyOfSurprise = () =>
+  channels === 1 ? "Orange: ink not expected; blue: ink expected" : "Orange: brighter than expected; blue: darker";
 const costName = () => (inNats() ? "−log p(x|z)" : "squared error");
 
 function barOf({ name, fit, median }, known) {
