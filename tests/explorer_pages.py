@@ -54,9 +54,7 @@ def _launch(playwright, name, folder):
     if not firefox:
         pytest.skip("no Firefox: install firefox-esr")
     start = folder / "firefox"
-    start.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" "{_BETWEEN}" "$@"\n'
-    )
+    start.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{_BETWEEN}" "$@"\n')
     start.chmod(0o755)
     environment = {**os.environ, "FIREFOX": firefox}
     return playwright.firefox.launch(channel="moz-firefox", executable_path=start, env=environment)

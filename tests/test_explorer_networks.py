@@ -101,7 +101,7 @@ def test_errors_are_made_good_where_inputs_vary_together():
 
 
 def test_rounding_goes_on_until_the_results_are_near_enough(monkeypatch):
-    monkeypatch.setattr(explorer_networks, "_SMALL", 0)
+    monkeypatch.setattr(explorer_networks, "_SMALL", {"dense": 0})
     vae = small_vae((16, 16, 1), 2, 1.0)
     network = explorer_networks.read(vae.decoder)
     z = np.random.default_rng(0).normal(size=(200, 2)).astype("float32")

@@ -20,7 +20,8 @@ from vae_helpers.plots import CLASS_COLORS
 _HERE = Path(__file__).parent
 _SCRIPTS = ("explorer_network.js", "explorer_drawing.js", "explorer_cloud.js", "explorer.js")
 _FRAME_HEIGHT = 680  # CSS pixels of the page inside a notebook
-_MEASURED = 2000  # images and random codes on which the networks of the page are compared with the model
+_MEASURED = 2000  # images and random codes, at most, on which the networks of the page are compared with the model
+_MEASURED_VALUES = 4_000_000  # and pixel values of these images
 _STRIP_VALUES = 80_000  # pixel values of the images to choose from, at most 40 images
 _BATCH = 1000  # images per call of the networks, so that a deep decoder does not fill the memory
 _ATLAS_VALUES = 1_360_000  # pixel values in the atlas: about half a megabyte in the page
@@ -147,10 +148,12 @@ def _networks(vae, images, labels, plane):
     """Encoder and decoder as the page runs them, and what it says of the images. Raises `CannotRunError`."""
     encoder, decoder = explorer_networks.read(vae.encoder), explorer_networks.read(vae.decoder)
     mean, loss = explorer_networks.pixel_mean(vae), _loss_name(vae)
+    count = min(_MEASURED, _MEASURED_VALUES // math.prod(vae.image_shape))
     if images is None:  # then the model's own stand in for them
-        looked_at = np.clip(_in_batches(vae.decode, _draws(_MEASURED, vae.latent_dim), "decode"), 0, 1)
+        codes = np.random.default_rng(0).normal(size=(count, vae.latent_dim)).astype("float32")
+        looked_at = np.clip(_in_batches(vae.decode, codes, "decode"), 0, 1)
     else:
-        looked_at = images[:_MEASURED].astype("float32")
+        looked_at = images[:count].astype("float32")
     judge = explorer_networks.Judge(vae, looked_at, mean, loss == "bernoulli")
     explorer_networks.round_weights(encoder, judge.images, judge.encoder_error)
     explorer_networks.round_weights(decoder, judge.codes, judge.decoder_error)
@@ -182,10 +185,6 @@ def _loss_name(vae):
     if isinstance(vae, Autoencoder):
         return vae.reconstruction
     return "bernoulli" if vae.nll is bernoulli_nll else None
-
-
-def _draws(n, latent_dim):
-    return np.random.default_rng(0).normal(size=(n, latent_dim)).astype("float32")
 
 
 def _strip(images, labels):

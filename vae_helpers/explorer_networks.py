@@ -17,7 +17,7 @@ from vae_helpers.losses import at_least_float32, bernoulli_nll, gaussian_kl
 
 _LARGEST = 4_000_000  # weights of a network: more would make a page that no mail carries
 _SLOWEST = 60_000_000  # multiplications of a network for one picture: about a tenth of a second in a browser
-_SMALL = 300_000  # weights of a network below which rounding finely costs little
+_SMALL = {"dense": 300_000, "conv": 1_000_000}  # weights of a network up to which 16 bits each are few enough
 _COARSEST = 1 / 2  # of a kernel's standard deviation: the largest step
 _FINEST = 16  # bits of each weight where nothing is gained by fewer
 _DAMPING = 3e-4  # part of the inputs' mean square that is added as noise, for drawings unlike all images
@@ -163,7 +163,9 @@ def round_weights(network, x, error):
     list of arrays, that says how far they are from the true ones; 1 is as far as they may be.
     """
     true = network.twin.get_weights()
-    detail = None if sum(weight.size for weight in true) <= _SMALL else 8.5
+    convolves = any(step["kind"] in ("conv", "deconv") for step in network.steps)  # slower to judge, and smaller
+    small = sum(weight.size for weight in true) <= _SMALL["conv" if convolves else "dense"]
+    detail = None if small else 8.5
     while True:
         network.twin.set_weights(true)
         network.blob = b"".join(_round_step(network.true, network.twin, step, x, detail) for step in network.steps)
@@ -200,7 +202,7 @@ def _round_step(network, twin, step, x, detail):
 
 def _round_with_feedback(rows, inputs, true, finest):
     """(multiples, sizes): rows (inputs, units) rounded to multiples * sizes, one size for each row, so that
-    inputs @ rounded is as near as can be to inputs @ rows.
+    inputs @ rounded is as near as can be to true @ rows.
 
     The rows are rounded in turn, and the error is made good in the rows that come after, as far as their inputs vary
     together: neighbouring pixels do, and a decoder's units, which all depend on a few latents. An input that tells
