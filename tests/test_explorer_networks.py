@@ -116,6 +116,23 @@ def test_rounding_goes_on_until_the_results_are_near_enough(monkeypatch):
     assert errors[0] > 1 and np.abs(explorer_networks.run(network.twin, z)[0] - true).max() < 1e-4
 
 
+def test_units_that_matter_little_are_rounded_more_coarsely(monkeypatch):
+    monkeypatch.setattr(explorer_networks, "_SMALL", {"dense": 0})
+    z = keras.Input((2,))
+    hidden = layers.Dense(6, activation="tanh", name="hidden")(z)
+    network = keras.Model(z, layers.Dense(4, name="out")(hidden))
+    through = network.get_layer("out").kernel
+    through.assign(np.array([1, 0.5, 0.1, 0, 1, 1])[:, None] * np.sign(through))
+    read = explorer_networks.read(network)
+    x = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
+    of_hidden, of_out = explorer_networks._weigh_units(read, x, np.array([1, 1, 1, 0.25]))
+    np.testing.assert_allclose(of_hidden, [1, 0.5, 0.1, 1 / 16, 1, 1], rtol=1e-5)
+    np.testing.assert_allclose(of_out, [1, 1, 1, 0.25], rtol=1e-5)
+    explorer_networks.round_weights(read, x, lambda outputs: 0)
+    errors = np.abs(read.twin.get_layer("hidden").kernel - network.get_layer("hidden").kernel)
+    assert errors.max() < 0.1
+
+
 # The page against Keras
 
 

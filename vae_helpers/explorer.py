@@ -156,7 +156,7 @@ def _networks(vae, images, labels, plane):
         looked_at = images[:count].astype("float32")
     judge = explorer_networks.Judge(vae, looked_at, mean, loss == "bernoulli")
     explorer_networks.round_weights(encoder, judge.images, judge.encoder_error)
-    explorer_networks.round_weights(decoder, judge.codes, judge.decoder_error)
+    explorer_networks.round_weights(decoder, judge.codes, judge.decoder_error, judge.slopes)
     rounding = judge.measure(encoder.twin, decoder.twin)
     networks = {
         "encoder": encoder.for_page(),

@@ -54,18 +54,23 @@ function readWeights(networks, bytes) {
     if (!step.kernel) continue;
     const units = step.kernel.at(-1), rows = step.kernel.reduce((a, b) => a * b) / units;
     step.biases = takeFloats(step.bias);
-    step.weights = readKernel(takeFloats(rows), units, take);
+    step.weights = readKernel(takeFloats(units), takeFloats(rows), take);
     if (step.kind === "deconv") turnKernel(step);
   }
 }
 
-// Each row of a kernel: whole numbers times the row's size. A whole number is a signed byte and some low bits.
-function readKernel(sizes, units, take) {
+// A kernel: whole numbers times the size of their row and the scale of their unit. A whole number is a signed byte and
+// some low bits.
+function readKernel(scales, sizes, take) {
+  const units = scales.length;
   const fine = take(sizes.length), high = new Int8Array(take(sizes.length * units).slice().buffer);
   const low = bitReader(take(Math.ceil(fine.reduce((sum, bits) => sum + bits * units, 0) / 8)));
   const weights = new Float32Array(high.length);
   for (let row = 0, k = 0; row < sizes.length; row++)
-    for (let unit = 0; unit < units; unit++, k++) weights[k] = sizes[row] * (high[k] * 2 ** fine[row] + low(fine[row]));
+    for (let unit = 0; unit < units; unit++, k++) {
+      const whole = high[k] * 2 ** fine[row] + low(fine[row]);
+      weights[k] = whole * sizes[row] * scales[unit];
+    }
   return weights;
 }
 

@@ -156,19 +156,22 @@ def _as_arrays(outputs):
     return [ops.convert_to_numpy(at_least_float32(output)) for output in outputs]
 
 
-def round_weights(network, x, error):
+def round_weights(network, x, error, slopes=None):
     """Round the weights of a `Network` as coarsely as `error` allows, and fill its blob and its steps.
 
     x: inputs such as the network will meet, (n, …). error: a function of the outputs of the rounded network for x, a
-    list of arrays, that says how far they are from the true ones; 1 is as far as they may be.
+    list of arrays, that says how far they are from the true ones; 1 is as far as they may be. slopes: how much each
+    number of a single output matters; by default all the same.
     """
     true = network.twin.get_weights()
     convolves = any(step["kind"] in ("conv", "deconv") for step in network.steps)  # slower to judge, and smaller
     small = sum(weight.size for weight in true) <= _SMALL["conv" if convolves else "dense"]
     detail = None if small else 8.5
+    weights = [None] * len(network.steps) if small else _weigh_units(network, x, slopes)
     while True:
         network.twin.set_weights(true)
-        network.blob = b"".join(_round_step(network.true, network.twin, step, x, detail) for step in network.steps)
+        parts = (_round_step(network, step, x, detail, of_units) for step, of_units in zip(network.steps, weights))
+        network.blob = b"".join(parts)
         far = 0 if detail is None else error(run(network.twin, x))
         if far <= 1:
             return
@@ -176,28 +179,63 @@ def round_weights(network, x, error):
         detail = detail if detail < _FINEST - 4 else None
 
 
-def _round_step(network, twin, step, x, detail):
-    """Round the weights of one layer of `twin`, and return them as bytes.
+def _weigh_units(network, x, slopes):
+    """How much an error in each unit of each step matters for the outputs, from 1/16 to 1; None where all count alike.
 
-    detail: the step is 2^-detail standard deviations of the kernel; None for 16 bits.
+    From the last step to the first: an error matters as much as the kernel of the next dense layer lets it through, and
+    as often as a ReLU does. Units that are never active for x could have any weights; drawings may wake them up.
     """
-    layer = twin.get_layer(step["name"])
+    through = [None] * len(network.steps)  # squares, before the activation
+    for k in reversed(range(len(network.steps))):
+        step, layer = network.steps[k], network.true.get_layer(network.steps[k]["name"])
+        after = [j for j, other in enumerate(network.steps) if other["from"] == k]
+        parts = [_through_step(network, j, through[j]) for j in after]
+        if k in network.outputs:
+            parts.append(np.ones(math.prod(layer.output.shape[1:])) if slopes is None else np.square(slopes).ravel())
+        if all(part is not None for part in parts):
+            active = run(keras.Model(network.true.input, layer.output), x)[0].reshape(len(x), -1) > 0
+            through[k] = sum(parts) * (active.mean(axis=0) if step.get("activation") == "relu" else 1)
+    roots = [None if square is None else np.sqrt(square) for square in through]
+    return [None if root is None else np.maximum(root / max(root.max(), 1e-30), 1 / 16) for root in roots]
+
+
+def _through_step(network, k, squares):
+    """What reaches a step's inputs of the squares at its outputs; None where that is not worked out."""
+    kind = network.steps[k]["kind"]
+    if squares is None or kind in ("conv", "deconv"):
+        return None
+    if kind != "dense":
+        return squares
+    kernel = ops.convert_to_numpy(network.true.get_layer(network.steps[k]["name"]).kernel)
+    return np.square(kernel) @ squares if len(squares) == kernel.shape[1] else None
+
+
+def _round_step(network, step, x, detail, of_units):
+    """Round the weights of one layer of a network's twin, and return them as bytes.
+
+    detail: the step is 2^-detail standard deviations of the kernel; None for 16 bits. of_units: see `_weigh_units`.
+    """
+    layer, twin = network.twin.get_layer(step["name"]), network.twin
     if not layer.weights:
         return b""
     kernel = ops.convert_to_numpy(layer.kernel)
     rows = kernel.reshape(-1, kernel.shape[-1]).astype("float64")
+    scales = np.ones(rows.shape[1], "float32")
     if detail is not None and step["kind"] == "dense":
+        if of_units is not None and len(of_units) == len(scales):
+            scales = (1 / of_units).astype("float32")
         inputs = run(keras.Model(twin.input, layer.input), x)[0].reshape(-1, len(rows))
-        true = run(keras.Model(network.input, network.get_layer(step["name"]).input), x)[0].reshape(-1, len(rows))
-        multiples, sizes = _round_with_feedback(rows, inputs, true, rows.std() / 2**detail)
+        true = run(keras.Model(network.true.input, network.true.get_layer(step["name"]).input), x)[0]
+        rows /= scales
+        multiples, sizes = _round_with_feedback(rows, inputs, true.reshape(inputs.shape), rows.std() / 2**detail)
     else:
         sizes = np.maximum(np.abs(rows).max(axis=1), 1e-30) / (2 ** (_FINEST - 1) - 1)
         sizes = sizes.astype("float32")
         multiples = np.rint(rows / sizes[:, None]).astype(int)
-    layer.kernel.assign((multiples * sizes[:, None]).reshape(kernel.shape))
+    layer.kernel.assign((multiples * sizes[:, None].astype("float64") * scales).reshape(kernel.shape))
     bias = ops.convert_to_numpy(layer.bias) if layer.use_bias else np.zeros(0)
     step |= {"kernel": list(kernel.shape), "bias": len(bias)}
-    return np.concatenate([bias, sizes]).astype("<f4").tobytes() + _as_bytes(multiples)
+    return np.concatenate([bias, scales, sizes]).astype("<f4").tobytes() + _as_bytes(multiples)
 
 
 def _round_with_feedback(rows, inputs, true, finest):
@@ -282,12 +320,14 @@ class Judge:
         wide = 1.5 * np.maximum(1, self.posterior[0].std(axis=0)) * random[1]
         self.codes = np.concatenate([self.posterior[0], random[0], wide]).astype("float32")
         (self.outputs,) = run(model.decoder, self.codes)
+        pixels = self.to_pixels(self.outputs)
+        self.slopes = np.sqrt((pixels * (1 - pixels)).mean(axis=0)) if mean == "sigmoid" else None
 
     def encoder_error(self, posterior):
         """1 where the codes, or what the true decoder makes of them, are as far off as they may be."""
         outputs = run(self.model.decoder, posterior[0])[0]
         pixel, nats = self._pixel_error(outputs).max(), self._nats_error(outputs, posterior)
-        return max(self._code_error(posterior) / 0.008, 255 * pixel / 0.75, nats / 0.075)
+        return max(self._code_error(posterior) / 0.006, 255 * pixel / 0.75, nats / 0.075)
 
     def decoder_error(self, outputs):
         """The same for [outputs] of a decoder for `codes`; it gets the smaller share of what is allowed."""
