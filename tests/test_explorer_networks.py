@@ -231,6 +231,17 @@ def assert_page_computes_like_keras(networks, forward):
 
 
 @needs_node
+def test_padding_that_is_uneven_lies_where_tensorflow_puts_it():
+    """A row more on one side than on the other, in both kinds of convolution."""
+    image, z = keras.Input((8, 6, 1)), keras.Input((2,))
+    x = layers.Flatten()(layers.Conv2D(3, (3, 4), strides=2, padding="same")(image))
+    encoder = keras.Model(image, [layers.Dense(2)(x), layers.Dense(2)(x)])
+    y = layers.Reshape((4, 3, 2))(layers.Dense(24)(z))
+    decoder = keras.Model(z, layers.Conv2DTranspose(1, (3, 4), strides=2, padding="same")(y))
+    assert_page_computes_like_keras((encoder, decoder), forward_in_node)
+
+
+@needs_node
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(networks())
 def test_random_networks_compute_as_in_keras(networks):
