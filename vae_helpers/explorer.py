@@ -11,12 +11,18 @@ import imageio.v3 as iio
 import numpy as np
 from keras import ops
 
+from vae_helpers import explorer_networks
 from vae_helpers.animation import check_writable, write_whole
-from vae_helpers.models import VAE
+from vae_helpers.losses import bernoulli_nll
+from vae_helpers.models import VAE, Autoencoder
 from vae_helpers.plots import CLASS_COLORS
 
-_TEMPLATE = Path(__file__).with_name("explorer.html")
+_HERE = Path(__file__).parent
+_SCRIPTS = ("explorer_network.js", "explorer_drawing.js", "explorer_cloud.js", "explorer.js")
 _FRAME_HEIGHT = 680  # CSS pixels of the page inside a notebook
+_MEASURED = 2000  # images and random codes, at most, on which the networks of the page are compared with the model
+_MEASURED_VALUES = 4_000_000  # and pixel values of these images
+_STRIP_VALUES = 80_000  # pixel values of the images to choose from, at most 40 images
 _BATCH = 1000  # images per call of the networks, so that a deep decoder does not fill the memory
 _ATLAS_VALUES = 1_360_000  # pixel values in the atlas: about half a megabyte in the page
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -27,10 +33,12 @@ class LatentExplorer:
     """What `latent_explorer` returns. As the last line of a cell it shows itself; `save` writes it to a file.
 
     page: the HTML text, complete in itself.
-    tiles: decoded images along each side of the plane. limit: the plane covers [-limit, limit] on both axes.
+    tiles: decoded images along each side of the plane; 0 where the page holds the networks.
+    limit: the plane covers [-limit, limit] on both axes.
     dots: how many images are drawn as dots.
     worst_error: the largest mean absolute pixel difference from the decoder, as a fraction of the pixel range [0, 1].
-        It is measured halfway between neighbouring tiles: at the middles of the edges and at the centres of the cells.
+        With networks it is measured on up to 2000 images and on as many random codes; with tiles, halfway between
+        neighbours: at the middles of the edges and at the centres of the cells.
     """
 
     page: str = field(repr=False)
@@ -67,21 +75,26 @@ def latent_explorer(
     dots=2000,
     title="Latent explorer",
 ):
-    """A page to walk through a latent plane: point at a place, and see what the decoder makes of it.
+    """The whole model in one page: draw a digit, see its cloud, and what the decoder makes of each place.
 
-    vae: a `VAE` with 2 or more latents, for images (height, width, 1 or 3).
-    images: (n, height, width, channels) in [0, 1], drawn as dots at the means of their codes; None for no dots.
+    vae: a `VAE` or an `Autoencoder` with 2 or more latents, for images (height, width, 1 or 3).
+    images: (n, height, width, channels) in [0, 1], best those of the test set: dots at the means of their codes, images
+        to choose from, and the medians with which a drawing is compared. None for none of these.
     labels: (n,), the class of each image: indices into class_names; without class_names, anything that str can name.
     class_names: a text for each class.
-    plane: the two latents to show, counted from 0; all others stay at 0. Or "pca": the plane through the mean of the
-        codes of the images, along their first two principal directions.
+    plane: the two latents to show, counted from 0; all others stay at 0, or where the drawing has them. Or "pca": the
+        plane through the mean of the codes of the images, along their first two principal directions.
     limit: the plane covers [-limit, limit] on both axes, in latent units. By default 3, or as far as 99 % of the dots.
-    tiles: decoded images along each side. By default as many as fit in about half a megabyte: 41 for 28×28×1 pixels,
-        21 for 32×32×3, never fewer than 9.
+    tiles: for a page without the networks: decoded images along each side. Such a page has no pad to draw on, and mixes
+        the four nearest images (bilinear); it is the smaller one for large networks.
     dots: at most so many images are used, the same random ones each time.
     title: the heading of the page.
 
-    All decoding happens here, a thousand images at a time; the page mixes the four nearest tiles (bilinear).
+    Encoder and decoder run in the page. Their weights are rounded as coarsely as nobody can see; the page says how far
+    that takes it from the model. A network with a layer that the page lacks gives a page of tiles, which says so: as
+    many as fit in about half a megabyte, 41 for 28×28×1 pixels, 21 for 32×32×3, never fewer than 9.
+    Drawings are thresholded where all images have pixels 0 and 1 only.
+
     Returns a `LatentExplorer`. Raises ValueError, before any decoding, for arguments that do not fit together; and for
     a model whose codes or images are not finite.
     """
@@ -94,20 +107,16 @@ def latent_explorer(
     names, labels = _check_labels(labels, class_names, images)
 
     chosen = np.random.default_rng(0).permutation(0 if images is None else len(images))[: int(dots)]
-    codes = _encode(vae, images, chosen)
+    images = None if images is None else images[chosen]
+    codes = _encode(vae, images)
     labels = None if labels is None else labels[chosen]
     plane = _Plane.through(plane, codes)
     points = plane.project(codes)
     limit = float(limit or _reach(points))
-    atlas, worst_error = _atlas(vae, plane, limit, int(tiles or _tiles_that_fit(vae.image_shape)))
     data = {
         "title": str(title),
         "limit": limit,
-        "tiles": len(atlas),
         "shape": vae.image_shape,
-        "atlas": _png(atlas),
-        "atlasSum": int(atlas.sum()),
-        "worstError": round(worst_error, 5),
         "axes": plane.axes,
         "latents": vae.latent_dim,
         "priorCenter": plane.project(np.zeros((1, vae.latent_dim)))[0].round(4).tolist(),
@@ -117,12 +126,93 @@ def latent_explorer(
         "colors": CLASS_COLORS,
         "ends": _walk_ends(points, labels, limit),
     }
-    page = _TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", _json_for_html(data))
-    return LatentExplorer(page, len(atlas), limit, len(points), worst_error)
+    held, worst_error = _networks_or_atlas(vae, images, labels, plane, limit, tiles)
+    page = _template().replace("{{data}}", _json_for_html(data | held))
+    return LatentExplorer(page, held.get("tiles", 0), limit, len(points), worst_error)
+
+
+def _networks_or_atlas(vae, images, labels, plane, limit, tiles):
+    """What the page decodes with, as a dict for it, and `worst_error`."""
+    why = "tiles were asked for"
+    if tiles is None:
+        try:
+            return _networks(vae, images, labels, plane)
+        except explorer_networks.CannotRunError as error:
+            why = str(error)
+    atlas, worst_error = _atlas(vae, plane, limit, int(tiles or _tiles_that_fit(vae.image_shape)))
+    held = {"tiles": len(atlas), "atlas": _png(atlas), "atlasSum": int(atlas.sum())}
+    return held | {"worstError": round(worst_error, 5), "why": why}, worst_error
+
+
+def _networks(vae, images, labels, plane):
+    """Encoder and decoder as the page runs them, and what it says of the images. Raises `CannotRunError`."""
+    encoder, decoder = explorer_networks.read(vae.encoder), explorer_networks.read(vae.decoder)
+    mean, loss = explorer_networks.pixel_mean(vae), _loss_name(vae)
+    count = min(_MEASURED, _MEASURED_VALUES // math.prod(vae.image_shape))
+    if images is None:  # then the model's own stand in for them
+        codes = np.random.default_rng(0).normal(size=(count, vae.latent_dim)).astype("float32")
+        looked_at = np.clip(_in_batches(vae.decode, codes, "decode"), 0, 1)
+    else:
+        looked_at = images[:count].astype("float32")
+    judge = explorer_networks.Judge(vae, looked_at, mean, loss == "bernoulli")
+    explorer_networks.round_weights(encoder, judge.images, judge.encoder_error)
+    explorer_networks.round_weights(decoder, judge.codes, judge.decoder_error, judge.slopes)
+    rounding = judge.measure(encoder.twin, decoder.twin)
+    networks = {
+        "encoder": encoder.for_page(),
+        "decoder": decoder.for_page(),
+        "weights": explorer_networks.pack([encoder, decoder]),
+        "mean": mean,
+        "reconstruction": loss,
+        "variational": isinstance(vae, VAE),
+    }
+    held = {
+        "networks": networks,
+        "rounding": rounding,
+        "beta": getattr(vae, "beta", None),
+        "origin": plane.origin.tolist(),
+        "directions": plane.directions.tolist(),
+        "byKl": judge.latents_by_kl(),
+        "median": None if images is None else judge.medians(),
+        "binary": images is not None and bool(np.isin(images, (0, 1)).all()),
+        **_strip(images, labels),
+    }
+    return held, rounding["meanPixel"]
+
+
+def _loss_name(vae):
+    """How the page computes the reconstruction; None for a likelihood that it does not know."""
+    if isinstance(vae, Autoencoder):
+        return vae.reconstruction
+    return "bernoulli" if vae.nll is bernoulli_nll else None
+
+
+def _strip(images, labels):
+    """Some of the images, to choose from in the page, in the order of their labels; equally many of each class."""
+    if images is None:
+        return {"strip": "", "stripLabels": []}
+    count = min(max(_STRIP_VALUES // math.prod(images.shape[1:]), 1), 40)
+    if labels is None:
+        first = np.arange(len(images))[:count]
+    else:
+        classes = np.unique(labels)
+        each = [np.flatnonzero(labels == label)[: max(count // len(classes), 1)] for label in classes]
+        first = np.concatenate(each)[:count]
+    pixels = np.rint(255 * images[first].astype("float64")).astype("uint8")
+    return {
+        "strip": base64.b64encode(pixels.tobytes()).decode(),
+        "stripLabels": [] if labels is None else labels[first].tolist(),
+    }
+
+
+def _template():
+    """The page without its data."""
+    page, *scripts = ((_HERE / name).read_text(encoding="utf-8") for name in ("explorer.html", *_SCRIPTS))
+    return page.replace("{{script}}", '"use strict";\n\n' + "\n".join(scripts))
 
 
 def _check_model(vae):
-    if not isinstance(vae, VAE):
+    if not isinstance(vae, (VAE, Autoencoder)):
         raise ValueError(f"vae is a {type(vae).__name__}; give a VAE, such as vh.VAE(encoder, decoder).")
     if vae.latent_dim < 2:
         raise ValueError(f"vae has {vae.latent_dim} latent; a plane needs 2 or more: build it with latent_dim=2.")
@@ -180,10 +270,13 @@ def _in_batches(function, x, what):
     return np.concatenate(values)
 
 
-def _encode(vae, images, chosen):
+def _encode(vae, images):
+    """The codes, or the means of the codes, (n, latent_dim)."""
     if images is None:
         return np.zeros((0, vae.latent_dim))
-    return _in_batches(lambda x: vae.encode(x)[0], images[chosen], "encode")
+    if isinstance(vae, Autoencoder):
+        return _in_batches(vae.encode, images, "encode")
+    return _in_batches(lambda x: vae.encode(x)[0], images, "encode")
 
 
 @dataclass(frozen=True)
