@@ -11,11 +11,11 @@ import imageio.v3 as iio
 import numpy as np
 from keras import ops
 
-from vae_helpers import explorer_networks
+from vae_helpers import explorer_networks, inputs
 from vae_helpers.animation import check_writable, write_whole
 from vae_helpers.losses import bernoulli_nll
 from vae_helpers.models import VAE, Autoencoder
-from vae_helpers.plots import CLASS_COLORS
+from vae_helpers.plots import CLASS_COLORS, class_colors
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("explorer_network.js", "explorer_drawing.js", "explorer_cloud.js", "explorer.js")
@@ -99,11 +99,11 @@ def latent_explorer(
     a model whose codes or images are not finite.
     """
     _check_model(vae)
-    images = None if images is None else ops.convert_to_numpy(images)
-    _check_plane(plane, vae.latent_dim, images)
-    _check_numbers(limit, tiles, dots)
     if images is not None:
         vae._check_images(images, "images")
+        images = ops.convert_to_numpy(images)
+    _check_plane(plane, vae.latent_dim, images)
+    _check_numbers(limit, tiles, dots)
     names, labels = _check_labels(labels, class_names, images)
 
     chosen = np.random.default_rng(0).permutation(0 if images is None else len(images))[: int(dots)]
@@ -123,7 +123,7 @@ def latent_explorer(
         "dots": points.round(3).T.tolist(),
         "labels": [] if labels is None else labels.tolist(),
         "names": names,
-        "colors": CLASS_COLORS,
+        "colors": class_colors(max(len(names), len(CLASS_COLORS))),
         "ends": _walk_ends(points, labels, limit),
     }
     held, worst_error = _networks_or_atlas(vae, images, labels, plane, limit, tiles)
@@ -249,18 +249,7 @@ def _check_labels(labels, class_names, images):
         return [], None
     if images is None:
         raise ValueError("labels came without images: give the images too, or neither.")
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),):
-        raise ValueError(f"labels has shape {labels.shape} for {len(images)} images; give one label for each image.")
-    if class_names is None:
-        values, labels = np.unique(labels, return_inverse=True)
-        return [str(value) for value in values], labels
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(class_names):
-        raise ValueError(
-            f"labels go from {labels.min()} to {labels.max()} ({labels.dtype}); for {len(class_names)} class_names "
-            f"they must be whole numbers from 0 to {len(class_names) - 1}."
-        )
-    return [str(name) for name in class_names], labels
+    return inputs.check_labels(labels, len(images), class_names)
 
 
 def _in_batches(function, x, what):
