@@ -701,7 +701,8 @@ for network in (encoder, decoder):
 # The package can turn a model with two latents into a page that you explore with mouse, finger or arrow keys:
 # the map of codes on one side, the decoded image of the point under your hand on the other.
 # Run the cell.
-# The page needs neither a running notebook nor the internet: it contains a grid of decoded images (the page says how many), and mixes the four nearest.
+# The page needs neither a running notebook nor the internet: both networks run in the page itself.
+# So you can also draw a digit of your own, and see its cloud, and what it costs in nats.
 # The file that it saves is the whole page: open it in a browser, or send it to a friend.
 
 # %% tags=["live"]
@@ -723,7 +724,7 @@ axes[1].set_title("the pictures behind them");
 # **What you see.** Where you run the cell: the explorer.
 # Where a page cannot run programs (on GitHub, for example): the same content without motion, in the figure below it.
 # On the left the code of each test image (the page shows 2000 of them), on the right what the decoder draws at these places.
-# The line about the largest error compares the page's mixed images with the decoder, where they differ most.
+# (The page rounds the parameters of the networks; the line about the largest error compares its images with those of the decoder.)
 #
 # Try this: move from a 3 to an 8, and look for the way that stays clear longest.
 # Press *Set A* at one place and *Set B* at another, then *Play A to B*.
