@@ -385,7 +385,7 @@ def test_a_picture_of_few_colours_is_stored_unchanged():
 def test_of_what_is_alive_only_the_text_is_stored():
     # GitHub shows neither JavaScript nor frames.
     cells = [cell for source in LESSONS for cell in code_cells(source) if "live" in cell.metadata.get("tags", [])]
-    assert len(cells) == 3
+    assert len(cells) >= 3
     for cell in cells:
         assert {kind for output in cell.outputs for kind in output.get("data", {})} == {"text/plain"}
 
@@ -436,11 +436,12 @@ def test_every_check_says_what_it_should_in_this_edition(source, solved, verdict
 
 
 @each_lesson
-def test_a_lesson_has_three_to_five_exercises(source):
+def test_a_lesson_has_three_to_six_exercises(source):
     headings = re.findall(r"^# #+ Exercise (\d\.\d) · ", source.read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings == [f"{int(source.stem[:2])}.{i + 1}" for i in range(len(headings))]
-    assert 3 <= len(headings) <= 5
-    assert len(exercises(source)) == len(headings) - 1  # the last one asks to change something and explain
+    # Sorted, because those of the side roads stand last.
+    assert sorted(headings) == [f"{int(source.stem[:2])}.{i + 1}" for i in range(len(headings))]
+    assert 3 <= len(headings) <= 6
+    assert 3 <= len(exercises(source)) < len(headings)  # at least one asks to change something and explain
 
 
 @each_lesson
