@@ -3,6 +3,7 @@
 import re
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +14,14 @@ import vae_helpers as vh
 from vae_helpers import inputs
 
 SHAPE = (4, 4, 1)
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    yield
+    plt.close("all")
+
+
 DTYPES = ["float64", "float32", "float16", "uint8", "int64", "bool", ">f4"]
 
 
@@ -52,7 +61,7 @@ USES = {
     "predict": lambda vae, x: vae.predict(x, verbose=0)["mean"],
     "encode": lambda vae, x: vae.encode(x)[0],
     "reconstruct": lambda vae, x: vae.reconstruct(x),
-    "log_likelihood": lambda vae, x: vh.log_likelihood(vae, x, 200),
+    "log_likelihood": lambda vae, x: np.mean(vh.log_likelihood(vae, x, 200)),
     "kl_per_dimension": lambda vae, x: vh.kl_per_dimension(vae, x),
     "active_units": lambda vae, x: vh.active_units(vae, x).astype(float),
 }

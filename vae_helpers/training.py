@@ -311,6 +311,7 @@ class EncoderDecoder(keras.Model):
         """As `keras.Model.save`, to a file that ends in .keras. A fresh process loads it after import vae_helpers."""
         if Path(str(filepath)).suffix in (".h5", ".hdf5"):
             raise ValueError(f"filepath is {str(filepath)!r}; write save({Path(str(filepath)).stem + '.keras'!r}).")
+        self.get_config()  # it refuses what could not be loaded, before a file is there
         super().save(filepath, *args, **kwargs)
 
     def export(self, filepath, *args, **kwargs):
