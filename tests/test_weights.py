@@ -65,4 +65,4 @@ def test_the_model_that_comes_with_the_package_is_small_and_knows_digits(digits)
 def test_half_precision_changes_the_elbo_of_the_stored_model_by_little():
     facts = json.loads(vh.trained.WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
     assert abs(facts["test_elbo"] - facts["test_elbo_stored"]) < 0.1
-    assert facts["test_elbo_stored"] > -150
+    assert facts["test_elbo_stored"] > -151

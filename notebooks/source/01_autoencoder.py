@@ -171,6 +171,8 @@ print(f"mean over all test images: {errors['mean image'][0]:.1f}")
 vh.expect("mean image, error", errors["mean image"][0], at_least=67.8, at_most=68.1)
 
 # %% [markdown]
+# 67.9 is the error of keeping nothing: everything below must beat it.
+#
 # ## Straight lines first: PCA
 #
 # **Principal component analysis** (PCA) finds a few *directions* in the space of 784 numbers.
@@ -319,8 +321,8 @@ print(f"loss of the class:                 {autoencoder.evaluate(x, verbose=0, r
 # Both losses are the same.
 # The package has a function for each of the two networks.
 # *MLP*, multilayer perceptron, is an old name for a chain of Dense layers.
-# With the same parameters they give the same numbers. (`variational=False` means: one code.
-# Lesson 02 has two lists.)
+# With the same parameters they give the same numbers.
+# (`hidden` are the sizes of the layers between; `variational=False` means that the encoder gives the code itself.)
 
 # %%
 encoder_of_package = vh.mlp_encoder(data.image_shape, 2, hidden=(128, 64), variational=False)
@@ -419,8 +421,9 @@ vh.expect("autoencoders, spread of the error over the seeds", spread, at_most=1.
 # At the same number of latents, the autoencoder has less error than PCA: 40 % less with 2 latents, 37 % less with 10.
 # The marks of the three seeds lie so close together that one more training would not change this.
 #
-# Without bends, the autoencoder is hardly better than PCA (34.8 against 35.8, one training).
-# So the bends helped, and not the many parameters.
+# Without bends, the autoencoder is hardly better than PCA (34.8 against 35.8, one training), though it has as many parameters.
+# (It can be a little better, because the sigmoid at its end is not linear.)
+# So with 2 latents it is the bends that helped: the parameters alone gain almost nothing.
 
 # %% alt="Five rows of ten images: the originals, and the reconstructions of PCA with 2 latents, the autoencoder with 2, PCA with 10, the autoencoder with 10."
 rows = {
@@ -435,12 +438,12 @@ vh.plot_images(list(rows.values()), list(rows), titles=names).tick_params(axis="
 # %% [markdown]
 # **What you see.** With 2 latents, PCA shows a blur like a shirt for clothes and a blur like a shoe for shoes; the trousers look like a shirt.
 # The autoencoder with 2 latents gives most of them their outline: even the sandal can be named.
-# PCA with 10 latents comes near in most columns, but the coat and the sandal are smears.
+# PCA with 10 latents comes near in most columns, but the coat and the sandal are smears; the autoencoder with 10 shows both.
 #
 # All of them lose the patterns, for example the writing on the pullover.
+# For the autoencoder with 2 latents there is a simple reason.
 # Many images have almost the same code, each with its own pattern, and the decoder must answer one code with one picture.
-# You know from the mean image which answer has the least squared error: the mean of these images.
-# This is where the blur comes from.
+# You know from the mean image which answer has the least squared error: the mean of these images, which is blurred.
 #
 # ## The map of codes
 #
@@ -527,50 +530,23 @@ for map_codes, which in zip(maps, ("first", "second", "third")):
 #
 # So both answers are: mostly.
 # The training does not promise it; we measured it.
-# And what about codes that are far apart?
-# We take 20,000 pairs of test images, and all three maps.
-
-# %% alt="Squared difference of two images against the distance of their codes, one curve for each of three trainings. All three rise from about 50 at the smallest distances, first steeply, then less, to about 190, and lie close together."
-i, j = np.random.default_rng(1).integers(len(data.x_test), size=(2, 20_000))
-of_images = np.asarray(vh.squared_error(data.x_test[i], data.x_test[j]))
-
-fig, ax = plt.subplots(figsize=(7.5, 3.4))
-for seed, codes in zip(seeds, maps):
-    of_codes = np.linalg.norm(codes[i] - codes[j], axis=1)
-    groups = np.array_split(np.argsort(of_codes), 20)  # from the nearest pairs to the farthest
-    ax.plot([of_codes[g].mean() for g in groups], [of_images[g].mean() for g in groups], "o-", label=f"seed {seed}")
-ax.set(xlabel="distance of the two codes", ylabel="squared difference\nof the two images", xlim=(0, None), ylim=(0, None))
-ax.legend();
-
-# %% tags=["guard"]
-for map_codes, which in zip(maps, ("first", "second", "third")):
-    apart = np.linalg.norm(map_codes[i] - map_codes[j], axis=1)
-    at_10, at_20 = (np.mean(of_images[np.abs(apart - distance) < 1]) for distance in (10, 20))
-    vh.expect(f"image difference at code distance 20 against 10, {which} map", at_20 / at_10, at_least=1.05, at_most=1.6)
-
-# %% [markdown]
-# **What you see.** Each dot is the mean of 1,000 pairs.
-# Codes that are farther apart belong to more different images, on average.
-# But twice as far is not twice as different: from distance 10 to 20, the difference grows by less than half.
-# The three curves lie close together here.
-# The loss does not ask for that: you could multiply one map by 10, and no picture would change.
-#
 # So this is the rule for reading a map.
-# **Near codes: similar images, mostly; far codes: different images, on average.**
-# A distance has no unit.
+# **Near codes: similar images, mostly.**
+# A distance has no unit: you could multiply a map by 10, and no picture would change.
 # So it says nothing without such a measurement, and distances of two maps cannot be compared.
+# (What large distances say is a side road.)
 #
-# **Question.** On your map, Sneaker and Trouser are 20 apart.
+# **Question.** Suppose that on your map Sneaker and Trouser are 20 apart.
 # On the map of a friend, who trained with another seed, they are 40 apart.
 # Your friend says: (a) "my network separates them better"; (b) "Coat and Pullover lie in one place, so the network finds them similar";
 # (c) "$z_1$ says how much of a shoe it is".
-# Which of these is right?
+# Which of these is right, for every training?
 #
 # <details><summary>Open the answer when you have one</summary>
 #
-# Only (b).
+# Only (b) says something about the images.
 # For (a), the scale of the two maps is arbitrary.
-# For (c), the axes are.
+# (c) may describe this one map, but the axes are arbitrary too: it does not carry over to the next training.
 #
 # </details>
 #
@@ -603,7 +579,7 @@ vh.expect("brightness half-way, against the trousers", middle_brightness, at_mos
 # But the blend does not change evenly, and the pictures in the middle are no clothes.
 # Second row: most pixels of the trousers become white.
 # Between its bends, a chain of Dense layers and ReLUs is linear.
-# Beyond the last bend, the logits only grow with the distance, so the sigmoid goes to 0 or 1.
+# Beyond the last bend, each logit goes on along a straight line, up or down, so its sigmoid goes to 1 or to 0.
 #
 # Now the whole plane at once.
 # We put a grid of points on the map, and decode each one.
@@ -631,6 +607,7 @@ axes[1].set_title("what the decoder draws there");
 # We try three recipes.
 #
 # - **Naive:** draw both numbers from the **normal distribution** with mean 0 and standard deviation 1, written $\mathcal N(0, I)$.
+#   (0: both means are 0; $I$: each number has variance 1, and the two do not depend on each other.)
 #   The normal distribution is the bell curve: a single *hill*, and two draws of three lie within one standard deviation of its middle.
 #   This recipe is what the *variational autoencoder* of lesson 02 uses, after another kind of training.
 # - **Fitted:** draw from the normal distribution that has the mean and the covariance of the training codes.
@@ -641,7 +618,6 @@ axes[1].set_title("what the decoder draws there");
 #   First choose one of them, each with its own probability, then draw from that one.
 #
 # ### Exercise 1.4 · Draws like the codes · 6 min
-#
 # Write the second recipe.
 # You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one).
 # Return `n` new codes from the normal distribution with the mean and the covariance of the given codes.
@@ -684,7 +660,7 @@ def fit_mixture(codes, hills, rounds=100):
 
 codes_train = np.asarray(autoencoder.encode(data.x_train[:10_000]), "float64")
 
-# %% alt="Three times the same grey codes with 20 orange ellipses. After round 1 the ellipses are large, and some reach over empty places. After round 5 they are smaller. After about 30 rounds each lies where the codes are dense."
+# %% alt="Three times the same grey codes with 20 orange ellipses. After round 1 some ellipses are large and reach over empty places. After round 5 they fit better. After about 30 rounds they follow the codes."
 angle = np.linspace(0, 2 * np.pi, 60)
 circle = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # two standard deviations
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharex=True, sharey=True)
@@ -692,15 +668,15 @@ for ax, rounds in zip(axes, (1, 5, 100)):
     mixture = fit_mixture(codes_train, 20, rounds)
     ax.scatter(*codes_train[:3000].T, s=3, color="0.75")
     for mean, covariance in zip(mixture.means_, mixture.covariances_):
-        ax.plot(*(mean + circle @ np.linalg.cholesky(covariance).T).T, color="C1")  # the circle becomes an ellipse
+        ax.plot(*(mean + circle @ np.linalg.cholesky(covariance).T).T, color="C1")  # stretches the circle to the ellipse of this covariance
     ax.set(title=f"after round {mixture.n_iter_}", xlabel="$z_1$")
 axes[0].set_ylabel("$z_2$");
 
 # %% [markdown]
 # **What you see.** Grey: codes of training images.
 # Each orange ellipse is one hill; it reaches two standard deviations from its middle.
-# After round 1 the ellipses are large, and some reach across empty places.
-# At the end, each of them lies where codes are: small where the codes are dense, large where they are rare.
+# After round 1, some ellipses are large and reach across empty places.
+# At the end they follow the codes; most of the small ones lie where the codes are dense.
 #
 # **Predict.** The naive draws have mean 0 and standard deviation 1.
 # Compare this with the axes of the map.
@@ -751,6 +727,7 @@ vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws)
 # Where codes are but hardly any draws, the density is low.
 # And what falls into empty places is missing at the codes, because the probabilities add up to 1.
 # Densities differ by many powers of ten, so we average their logarithms.
+# (For the naive recipe the density at $z$ is $\frac1{2\pi}e^{-(z_1^2+z_2^2)/2}$: the bell curve of both numbers, multiplied.)
 #
 # First we use it for a choice, on the validation images: how many hills?
 
@@ -816,7 +793,8 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 # 1. An autoencoder is an encoder and a decoder, trained together to give the input back through a bottleneck.
 # 2. PCA is the linear method to compare with.
 #    On these images the autoencoder had some 40 % less error with 2 and with 10 latents, for each of three seeds.
-#    Its bends are the reason, and its price is many more parameters.
+#    With 2 latents we took its bends out (one training), and nearly all of the gain was gone.
+#    Its price is many more parameters.
 #    (With 50 latents and the same short training, PCA was better: exercise 1.5.)
 # 3. Near codes mostly belong to similar images, but the scale and the axes of the map are arbitrary: each training makes its own.
 # 4. Between and outside the codes the decoder was never trained.
@@ -838,6 +816,37 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 # ## Side roads
 #
 # Nothing later needs these.
+#
+# ### What do large distances say?
+#
+# *For those who want to read the whole map.* Near codes mostly belong to similar images.
+# And codes that are far apart?
+# We take 20,000 pairs of test images, and all three maps.
+
+# %% alt="Squared difference of two images against the distance of their codes, one curve for each of three trainings. All three rise from about 50 at the smallest distances, first steeply, then less, to about 190, and lie close together."
+i, j = np.random.default_rng(1).integers(len(data.x_test), size=(2, 20_000))
+of_images = np.asarray(vh.squared_error(data.x_test[i], data.x_test[j]))
+
+fig, ax = plt.subplots(figsize=(7.5, 3.4))
+for seed, codes in zip(seeds, maps):
+    of_codes = np.linalg.norm(codes[i] - codes[j], axis=1)
+    groups = np.array_split(np.argsort(of_codes), 20)  # from the nearest pairs to the farthest
+    ax.plot([of_codes[g].mean() for g in groups], [of_images[g].mean() for g in groups], "o-", label=f"seed {seed}")
+ax.set(xlabel="distance of the two codes", ylabel="squared difference\nof the two images", xlim=(0, None), ylim=(0, None))
+ax.legend();
+
+# %% tags=["guard"]
+for map_codes, which in zip(maps, ("first", "second", "third")):
+    apart = np.linalg.norm(map_codes[i] - map_codes[j], axis=1)
+    at_10, at_20 = (np.mean(of_images[np.abs(apart - distance) < 1]) for distance in (10, 20))
+    vh.expect(f"image difference at code distance 20 against 10, {which} map", at_20 / at_10, at_least=1.05, at_most=1.6)
+
+# %% [markdown]
+# **What you see.** Each dot is the mean of 1,000 pairs.
+# Codes that are farther apart belong to more different images, on average.
+# But twice as far is not twice as different: from distance 10 to 20, the difference grows by less than half.
+# The three curves lie close together here.
+# The loss does not ask for that: you could multiply one map by 10, and no picture would change.
 #
 # ### Other kinds of autoencoder
 #
@@ -890,13 +899,14 @@ vh.check.walk(walk)
 # When we ran it (one training), the error was 10.0; PCA with 50 latents had 8.9.
 # With many latents even straight lines keep most of the image.
 # PCA finds its best parameters exactly.
-# The network would have to find them in a short training, and its hidden layers, with 128 and 64 numbers, are hardly wider than the code.
+# The network would have to find them in a short training, and the narrower of its hidden layers, with 64 numbers, is hardly wider than the code.
+# Both are probably reasons; we did not test which.
 #
 # </details>
 #
 # **Then:** replace `"fashion_mnist"` by `"mnist"` and run everything again.
 # Which digits overlap on the map?
-# (The stated figures are those of Fashion-MNIST, so some lines will say OFF.
+# (The stated numbers are those of Fashion-MNIST, so some lines will say OFF.
 # "Trouser to sandal" goes from 1 to 5.)
 #
 # <details><summary>Open the answer when you have tried</summary>
