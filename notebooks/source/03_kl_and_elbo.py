@@ -593,8 +593,7 @@ ax.legend(loc="lower right");
 # %% [markdown] sitting="B"
 # ## Sitting B: where the loss comes from · {{minutes}} min
 #
-# Sitting A in one line: $\mathrm{KL}(A\Vert B)=\mathbb E_A\big[\log\frac AB\big]$.
-# It is averaged over the first one, never negative, and a sum over independent latents.
+# Sitting A in one line: $\mathrm{KL}(A\Vert B)=\mathbb E_A\big[\log\frac AB\big]$, never negative, and a sum over independent latents.
 #
 # ### What do we want?
 #
@@ -639,7 +638,7 @@ print(f"{made_x.sum():,} of 200,000 runs made our image: p(x) is about {made_x.m
 # **What you see.** The answer is (b).
 # Grey, all codes that were drawn: the prior.
 # Blue, only those codes from which our image came.
-# They fill a narrower range: steep on the left, where the first pixel would be 0, and flat on the right.
+# They fill a narrower range, steep on the left, where the first pixel would be 0.
 #
 # The blue distribution has a name: the **posterior** $p(z\mid x)$, the distribution of the code *after* we have seen the image.
 # And the share of runs that made the image is $p(x)$.
@@ -718,7 +717,7 @@ vh.expect("sum of p(x) over all images, minus 1", abs(everything - 1), at_most=1
 # A normal distribution is above zero everywhere.
 # For a *good* estimate, $q$ must also not have thinner tails than the posterior, or a rare draw can weigh nearly as much as all others.
 # We take $q=\mathcal N(0.3,\,0.5^2)$, read from the blue histogram.
-# Its tails are thinner, and here it will do; a wider $q$ would be safer.
+# Its tails are thinner; a wider $q$ would be safer.
 #
 # **Predict.** 30,000 draws for the image with 60 groups.
 # How far from $\log p(x)$ will the two estimates be: (a) a tenth of a nat, (b) one nat, (c) ten nats or more?
@@ -759,13 +758,12 @@ vh.expect("KL(posterior ‖ prior) of one group", needed, at_least=0.385, at_mos
 # **What you see.** Each point is one run, and another seed gives other points.
 # With one latent both ways are right.
 # With 60 latents, the draws from the prior are still more than ten nats too low after 30,000 draws.
-# The answer: (c) for the prior, (a) for $q$.
 # Hardly any of them comes near the codes that could make the image.
-# The draws from $q$ are right to about a nat after a few hundred, and to a tenth or so at the end.
+# The draws from $q$ are right to a tenth or so at the end.
+# The answer: (c) for the prior, (a) for $q$.
 #
 # This is what the encoder of a VAE is for.
 # It looks at the image, and says where to draw: $q(z\mid x)$.
-# (We keep one image here, and write $q(z)$ for short.)
 #
 # ### First derivation: Jensen
 #
@@ -781,7 +779,7 @@ vh.expect("KL(posterior ‖ prior) of one group", needed, at_least=0.385, at_mos
 #
 # $$\boxed{\ \mathrm{ELBO}=\mathbb E_q[\log p(x\mid z)]-\mathrm{KL}(q(z)\,\Vert\,p(z))\ \le\ \log p(x)\ }$$
 #
-# There it is: the *evidence lower bound*, a bound on the logarithm of the evidence.
+# This is the *evidence lower bound*.
 # Minus its first term is the reconstruction term $R$ of lesson 02, and the second is its KL term $K$.
 # So the loss $R+K$ is minus the ELBO.
 #
@@ -849,7 +847,7 @@ vh.expect("(2) at the last place minus log p(x)", abs(right_side - log_evidence)
 
 # %% [markdown]
 # **What you see.** Line (2) gives the same number at three different codes, up to the accuracy of a histogram.
-# Lines (3) and (5) give $\log p(x)$ in all digits, as they must.
+# Lines (3) and (5) give $\log p(x)$ in all digits.
 # Our $q$, read from a picture, loses 0.08 nats.
 #
 # **Question.** Cover the five lines.
@@ -897,8 +895,7 @@ vh.expect("smallest gap, nats", gaps.min(), at_least=0.05, at_most=0.15, everywh
 
 # %% [markdown]
 # **What you see.** The ELBO stays below $\log p(x)$ everywhere, and is highest where $q$ sits on the posterior.
-# The orange dots, $\log p(x)$ minus the KL to the posterior, lie on the curve.
-# They must: the posterior in the code is the one of Bayes' rule, so this shows line (5), and does not test it.
+# The orange dots lie on the curve: this shows line (5), and again is no test of it.
 # The answer to the second question is no: even at its top the ELBO does not touch (right), because this $q$ is not the posterior.
 #
 # Now we let both mean and width move, and take the best normal distribution.
@@ -923,7 +920,6 @@ vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0,
 # **What you see.** The posterior is not symmetric, and a normal distribution always is.
 # So this part of the gap remains, however well the encoder is trained.
 # In a VAE there is a second part: one encoder must give good clouds for *all* images at once.
-# Both parts together are the gap.
 #
 # When only $q$ moves, a higher ELBO means a smaller gap.
 # When the decoder trains as well, a higher ELBO can come from a higher $\log p(x)$ or from a smaller gap.
@@ -1030,7 +1026,6 @@ vh.check.effective_beta(effective_beta)
 # %% [markdown]
 # **Target:** the last column of the table, with weight 1.
 # And for the mean over 64 · 64 · 3 pixels plus 0.001 times the sum over 64 latents: $12288\cdot0.001\approx12.3$.
-# The weight 0.001 looks small, and is not.
 #
 # ### Which of them collapse?
 #
@@ -1061,8 +1056,7 @@ vh.expect("R₀, nats", r_nothing, at_least=205, at_most=207)
 # For very small codes, the VAE becomes PCA of the pixels, each divided by its standard deviation.
 # Then the first nat saves as many nats as the variance along the first principal direction.
 # (Derived in a side road at the end.)
-# A program finds this variance as the largest *eigenvalue* of the table of the correlations of all pairs of pixels.
-# So we know it before any training:
+# It is the largest *eigenvalue* of the table of the correlations of all pairs of pixels, known before any training:
 
 # %%
 pixels = x_train.reshape(len(x_train), -1)
@@ -1079,7 +1073,7 @@ vh.expect("what the first nat saves, nats", first_nat, at_least=33, at_most=34.2
 # <details><summary>Open the answer when you have decided</summary>
 #
 # Those with $\beta$ above 33.6: the last two, with 392 and 784.
-# For them no small step away from silence pays: the mean image, for every input, and for every draw.
+# For them no small step away from the mean image pays: they show it for every input and every draw.
 #
 # </details>
 #
@@ -1155,16 +1149,14 @@ vh.plot_images(rows, titles);
 
 # %% [markdown]
 # **What you see.** All pictures are pixel means.
-# With *sum, sum* and *sum, mean*, the reconstructions follow the images; some digits are mistaken for others.
-# Most of the new images are digits; a few lie between two digits.
+# With *sum, sum* and *sum, mean*, the reconstructions follow the images, with some mistakes, and most of the new images are digits.
 # With *mean, mean* and *mean, sum*, every picture is the same blur: the mean image.
 #
 # The table says why.
 # Their KL is practically zero, and $R$ is $R_0$.
 # The encoder says nothing, and every cloud is the prior.
 # This is called **posterior collapse**.
-# Nothing crashed.
-# The loss even went down, and looks small and harmless.
+# Nothing crashed, and the loss even went down.
 
 # %% tags=["guard"]
 for name in ("mean, mean", "mean, sum"):
@@ -1232,12 +1224,11 @@ ax.legend(loc="lower left");
 #
 # The model with $\beta=28$ is not: it stands left of the line and should speak, but is silent after this short training.
 # A possible reason, which we do not test: so near the line a nat saves only a little more than it costs, so the first step is slow.
-# So the picture alone puts the price of silence between 20 and 28 for this length of training; it does not confirm 33.6.
+# So the price measured here lies between 20 and 28, or higher if 28 needs a longer training.
 #
 # **What the criterion does not say.**
 #
 # - It does not say how long the first step takes.
-#   Near the line, a short training may end before it.
 # - It is about the *first* nat.
 #   The later ones save less: with $\beta=1$ the average nat saved $(R_0-R)/K\approx11$, see the table of the four losses.
 # - Above the line silence is stable: no small step away from it pays, to second order.
@@ -1270,7 +1261,6 @@ vh.expect("saved by the average nat at β = 1", (r_nothing - scores["sum, sum"][
 # ### And the mean over the latents?
 #
 # *sum, mean* has $\beta=\frac12$, and did not collapse.
-# It pays *less* for the KL, so its KL is larger and its reconstruction is better.
 # But its loss is no longer minus the ELBO.
 # $-(R+\beta K)$ is a bound on $\log p(x)$ for $\beta=1$, and for any $\beta$ above 1, because then it is even lower.
 # For $\beta$ below 1 there is no such guarantee.
@@ -1297,12 +1287,11 @@ vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - sc
 #
 # ### Exercise 3.5 · A loss of your own · 8 min
 #
-# Here you have no check but your own prediction.
 # Take a loss from a program that you know, or invent one: for example the sum over pixels plus 5 times the mean over latents.
 # Compute its effective β with your function, and predict: will it speak, and will its $K$ lie above or below the one of *sum, sum*?
 # Then train it: `terms(train(1, 2.5, settings.budget), data.x_valid)` for this example, and the same with 1 in place of 2.5.
 # Compare the averages.
-# (The four losses above were trained longer and measured on other images, so their numbers do not compare.)
+# (The four losses above had a longer training and other images.)
 #
 # <details><summary>Open the answer for the example</summary>
 #
@@ -1326,7 +1315,7 @@ vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - sc
 #    So an encoder says where to draw.
 # 5. A mean in place of a sum changes β.
 #    Silence lasts if even the first nat saves less than β.
-#    On MNIST, thresholded, that is 34 nats; the criterion speaks of the first step only.
+#    For thresholded MNIST we computed 34 nats; the criterion speaks of the first step only.
 #
 # **Where the ideas come from.**
 # S. Kullback and R. Leibler, *On information and sufficiency* (1951).
