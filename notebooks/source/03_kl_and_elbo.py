@@ -20,7 +20,7 @@
 # - derive the ELBO in two ways, and say what the gap between it and $\log p(x)$ is;
 # - find the *effective β* of any VAE loss, and say which losses collapse, and why.
 #
-# **You need** lesson 02 (cloud, `mean`, `log_var`, prior, decoder, surprise in nats), logarithms, and the idea of an integral as an area.
+# **You need** lesson 02 (cloud, `mean`, `log_var`, prior, decoder, surprise in nats), logarithms, derivatives, and the idea of an integral as an area.
 #
 # | sign | what it means |
 # |---|---|
@@ -424,7 +424,8 @@ off = abs(values.mean() - each.sum()) / (values.std() / np.sqrt(values.size))
 vh.expect("two latents: draws minus sum, in standard errors", off, at_most=4.5, everywhere=True)
 
 # %% [markdown]
-# **What you see.** The answer: the sum, 1.722, in both ways.
+# **What you see.** The answer: the sum.
+# It is 1.722 by quadrature, and the same within its error by draws.
 # A mean over the latents is another number, and not the KL of anything here.
 #
 # **Question.** Suppose that the two latents of a cloud depended on each other.
@@ -474,7 +475,7 @@ print(*(f"{kl + 0:.3f}" for kl in vh.gaussian_kl(three_means, three_log_vars)))
 #
 # The KL pulls $\mu$ towards 0 like a spring: twice as far, twice as strong.
 # It pulls $\sigma$ towards 1.
-# (For the second derivative, $\sigma^2=e^{\log\sigma^2}$, and the derivative of $e^v$ with respect to $v$ is $e^v$.)
+# (For the formula on the right, $\sigma^2=e^{\log\sigma^2}$, and the derivative of $e^v$ with respect to $v$ is $e^v$.)
 
 # %% tags=["guard"]
 def kl_quadrature(mean, log_var):
@@ -727,7 +728,7 @@ def estimate(groups, draws, mean, log_var):
     """log of the average of p(x|z) p(z) / q(z) over draws from q. With q = the prior it is the average of p(x|z)."""
     z_drawn = mean + np.exp(0.5 * log_var) * rng.normal(size=(draws, groups))
     log_terms = log_likelihood(z_drawn) + log_normal(z_drawn, 0.0, 0.0) - log_normal(z_drawn, mean, log_var)
-    return np.logaddexp.reduce(log_terms.sum(axis=1)) - np.log(draws)  # log of a mean, without underflow
+    return np.logaddexp.reduce(log_terms.sum(axis=1)) - np.log(draws)  # log of a mean; numbers like e⁻²⁰⁰⁰ would become 0
 
 
 sizes = [10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
@@ -758,7 +759,7 @@ vh.expect("KL(posterior ‖ prior) of one group", needed, at_least=0.385, at_mos
 # **What you see.** Each point is one run, and another seed gives other points.
 # With one latent both ways are right.
 # With 60 latents, the draws from the prior are still more than ten nats too low after 30,000 draws.
-# Hardly any of them comes near the codes that could make the image.
+# Hardly any draw from the prior comes near the codes that could make the image.
 # The draws from $q$ are right to a tenth or so at the end.
 # The answer: (c) for the prior, (a) for $q$.
 #
@@ -863,7 +864,7 @@ vh.expect("(2) at the last place minus log p(x)", abs(right_side - log_evidence)
 #
 # ### See the gap
 #
-# **Predict.** We keep the width of $q$, and move its middle.
+# **Predict.** We fix the width of $q$ at 0.4, and move its middle.
 # Where will the ELBO be highest?
 # Will it touch $\log p(x)$ there?
 
@@ -1067,7 +1068,8 @@ print(f"{varying.sum()} pixels; the first nat saves about {first_nat:.1f} nats o
 vh.expect("what the first nat saves, nats", first_nat, at_least=33, at_most=34.2)
 
 # %% [markdown]
-# **Predict.** Which of the four losses of the table will collapse?
+# **Predict.** To *collapse* means: the encoder says nothing, and every picture is the same.
+# Which of the four losses of the table will collapse?
 # What will the images of those look like?
 #
 # <details><summary>Open the answer when you have decided</summary>
@@ -1148,7 +1150,7 @@ for name, model in models.items():
 vh.plot_images(rows, titles);
 
 # %% [markdown]
-# **What you see.** All pictures are pixel means.
+# **What you see.** Below the first row, the images, all pictures are pixel means.
 # With *sum, sum* and *sum, mean*, the reconstructions follow the images, with some mistakes, and most of the new images are digits.
 # With *mean, mean* and *mean, sum*, every picture is the same blur: the mean image.
 #
