@@ -21,7 +21,7 @@
 # - read a map of codes: what its distances tell you, and what they do not;
 # - show why random numbers do not yet give new images, and say exactly what is missing.
 #
-# **You need** Python, a little numpy, averages and standard deviations, logarithms and derivatives.
+# **You need** Python, a little numpy, a little probability, averages and standard deviations, logarithms and derivatives.
 # Each new word is explained where it first appears.
 #
 # **How to use a lesson.** Where it says *Predict*, decide before you run the cell.
@@ -468,6 +468,7 @@ axes[0].legend_.remove()
 # The answer to the first question: mostly yes.
 # Shoes lie on one side, clothes on the other.
 # But some regions lie over one another, above all Pullover, Coat and Shirt.
+# (Where their names cover each other, the legend helps.)
 # The answer to the second: no.
 # The second map is another one, although its error is nearly the same.
 # So there are two things that you must *not* read from such a map.
@@ -521,7 +522,8 @@ for map_codes, which in zip(maps, ("first", "second", "third")):
     vh.expect(f"near images: code distance against any, {which} map", near / anyhow, at_most=0.12)
 
 # %% [markdown]
-# **What you see.** "Between codes" is the distance of the two codes, "between images" the squared difference of the two images; both are medians.
+# **What you see.** "Between codes" is the distance of the two codes, "between images" the squared difference of the two images.
+# Both are medians: half of the values are smaller, half larger.
 #
 # - *Near codes, similar images?* The image with the nearest code differs by 36, any other image by 131.
 #   In 63 of 100 cases it is of the same class; by chance it would be in 10.
@@ -544,7 +546,8 @@ for map_codes, which in zip(maps, ("first", "second", "third")):
 #
 # <details><summary>Open the answer when you have one</summary>
 #
-# Only (b) says something about the images.
+# None is certain for every training.
+# (b) has the best support: near codes mostly belong to similar images, in our measurement.
 # For (a), the scale of the two maps is arbitrary.
 # (c) may describe this one map, but the axes are arbitrary too: it does not carry over to the next training.
 #
@@ -576,7 +579,7 @@ vh.expect("brightness half-way, against the trousers", middle_brightness, at_mos
 # %% [markdown]
 # **What you see.** First row: the trousers become darker, then faint parts of both appear, and the last picture is a blurred shoe.
 # The answer: (b) comes closest.
-# But the blend does not change evenly, and the pictures in the middle are no clothes.
+# But the blend does not change evenly: up to picture 6 you still see trousers, and pictures 7 and 8 show no clothes.
 # Second row: most pixels of the trousers become white.
 # Between its bends, a chain of Dense layers and ReLUs is linear.
 # Beyond the last bend, each logit goes on along a straight line, up or down, so its sigmoid goes to 1 or to 0.
@@ -607,8 +610,8 @@ axes[1].set_title("what the decoder draws there");
 # We try three recipes.
 #
 # - **Naive:** draw both numbers from the **normal distribution** with mean 0 and standard deviation 1, written $\mathcal N(0, I)$.
-#   (0: both means are 0; $I$: each number has variance 1, and the two do not depend on each other.)
-#   The normal distribution is the bell curve: a single *hill*, and two draws of three lie within one standard deviation of its middle.
+#   (0: both means are 0; $I$: each number has standard deviation 1, and the two do not depend on each other.)
+#   The normal distribution is the bell curve: a single *hill*; of one number, about two draws of three lie within one standard deviation of its middle.
 #   This recipe is what the *variational autoencoder* of lesson 02 uses, after another kind of training.
 # - **Fitted:** draw from the normal distribution that has the mean and the covariance of the training codes.
 #   (The **covariance** of two numbers is a 2 × 2 table.

@@ -193,7 +193,7 @@ vh.plot_machine(vae, digit);
 #
 # Useful: `keras.random.normal(shape, seed=seed)` draws the noise, `ops.shape(mean)` is its shape, and `ops.exp` is the exponential function.
 # (`ops` are Keras's functions on arrays.
-# Unlike numpy's, they let gradients pass.)
+# Unlike numpy's, they let gradients (lists of derivatives; next section) pass.)
 #
 # About `seed`: pass it on as you get it.
 # If it is an integer, the noise is the *same* at every call.
@@ -243,8 +243,8 @@ vh.expect("width for σ² = 0.25", widths[1], at_least=0.47, at_most=0.53, every
 # Once $\varepsilon$ is drawn, $z=\mu+\sigma\varepsilon$ is an ordinary function of $\mu$ and $\sigma$, and ordinary functions have derivatives.
 # What we want is the derivative of an *average* over draws.
 # The derivative of a sum is the sum of the derivatives.
-# The same holds for averages of a continuous function that has a derivative almost everywhere and does not grow too fast.
-# Networks with ReLU are of this kind.
+# The same holds for averages of a continuous function that is put together from smooth pieces and does not grow too fast.
+# Networks with ReLU, which replaces negative numbers by 0, are of this kind.
 # So we may differentiate draw by draw.
 #
 # Let us check this where we know the truth.
@@ -500,7 +500,8 @@ silent = train_small(NoNoise)  # we call it "silent", because it has no noise
 # Below are the clouds of forty validation images from both models.
 # Each ellipse is one cloud, as wide as its $\sigma$.
 # The dashed circle is the prior in the same way, one $\sigma$ wide.
-# In two dimensions, a share of $e^{-1/2}=0.61$ of the draws falls outside one $\sigma$, so the dashed circle holds only 39 %.
+# In two dimensions, the share outside the radius $r$ is $\int_r^\infty t\,e^{-t^2/2}\,dt=e^{-r^2/2}$: 0.61 outside one $\sigma$.
+# So the dashed circle holds only 39 %.
 # The dotted circle, two $\sigma$ wide, holds $1-e^{-4/2}$, or 86 %.
 
 # %% alt="Two panels with the clouds of the same forty images, coloured by digit, over two circles of the prior. Left, trained with noise: small ellipses, many of them apart. Right, without noise: every ellipse is as large as the inner circle, and most lie over many others."
@@ -637,13 +638,13 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 # (Blue: 0, orange: 1, green: 2, red: 3, light blue: 4, pink: 5, black: 6, olive: 7, violet: 8, grey: 9.)
 # What can the decoder do with such a point?
 # It answers with one output for all the images whose clouds lie there, near their average.
-# This costs little, because these images are similar.
+# Where these images are similar, this costs little; in the middle, where colours mix, the answer may be a blend.
 #
 # How many places can be told apart?
 # The KL says it.
 # On average, a code cannot tell more about its image than the average KL, in nats (Hoffman and Johnson, 2016; lesson 05 measures it).
 # A yes-or-no answer tells two cases apart, and is $\log 2=0.69$ nats; $K$ nats tell about $e^K$ cases apart.
-# With 5 nats, these are some 160 equally likely places, and no more.
+# With 5.08 nats, these are some 160 equally likely places, and no more.
 # Then 5,000 images share them, thirty or more in each place.
 # The count of clouds, some sixty, is of the same order.
 
@@ -748,7 +749,8 @@ vh.expect("ELBO on one page minus that of the package, nats", losses[1] - losses
 # What will the encoder do about it?
 # What happens to the two terms?
 #
-# Then write a class like `NoNoise` that returns `mean + 4 * (super().reparameterize(mean, log_var) - mean)`, train it with `train_small`,
+# Then write a class like `NoNoise` that returns `mean + 4 * (super().reparameterize(mean, log_var) - mean)`
+# (`super().` calls the version of `vh.VAE`), train it with `train_small`,
 # and look at the last line of the log.
 #
 # <details><summary>Open the answer when you have tried</summary>
@@ -892,11 +894,11 @@ vh.plot_history(history);
 # %% [markdown]
 # **What you see.** Left the loss, then its two terms; `loss` = `reconstruction` + `kl`.
 # The reconstruction falls, and the KL *rises* a little.
-# The loss falls although the KL rises: the model says more with its codes.
+# The loss falls although the KL rises: the model can say more with its codes.
 # (By how much one nat of KL lowers the reconstruction cannot be read from these curves, because the decoder improves as well.
 # Lesson 06 measures it.)
 #
-# At first, validation lies *below* training in the loss and the reconstruction; in the rising KL it is mostly the other way round.
+# At first, validation lies *below* training in the loss and the reconstruction; in the KL the two change sides from epoch to epoch.
 # The reason is simple: the training value is an average over the whole epoch, while the model still improves.
 # The validation value is measured after it.
 #
@@ -1337,7 +1339,7 @@ vh.plot_images([strange, vae.decode(vae.encode(strange)[0])], ["drawn", "decoded
 #
 # The answer: the letter costs more than the blank sheet, and the model makes no letter of it.
 # And the most expensive of all *is* a digit: the seven, moved by six pixels.
-# In the training images, the digits stand in the middle, and a network of Dense layers does not know that pixels have neighbours.
+# In the training images, the digits stand in the middle, so white pixels near the edge are surprising.
 # So a low cost does not mean "a digit", and a high cost does not mean "no digit".
 # Lesson 08 comes back to this.
 # The KL hardly differs.
@@ -1385,8 +1387,8 @@ vh.expect("median minus the dearer of the two, nats", median - bar_costs.max(), 
 #    Written so, gradients pass through the draw.
 # 2. The loss is reconstruction plus KL, each a sum, in nats; the mean over the batch comes once, at the end.
 # 3. The noise makes clouds that are too wide costly.
-#    Without it, $\sigma$ goes to 1, and the KL limits nothing.
-# 4. The clouds of similar images lie over one another: with an average KL of about 5 nats, a code can tell
+#    Without it, $\sigma$ goes to 1, and the KL no longer limits what a code can tell.
+# 4. The clouds of similar images lie over one another: with an average KL of 5.08 nats, a code can tell
 #    some 160 equally likely groups of images apart, and no more.
 # 5. On MNIST, at equal size and after three epochs, the autoencoder reconstructs better, and draws far worse from $\mathcal N(0, I)$.
 #    A distribution fitted to the codes helps both.
