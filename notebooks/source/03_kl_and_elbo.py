@@ -189,7 +189,7 @@ for ax in axes:
 # **What you see.** Left, the two densities.
 # Right, $q\log\frac{q}{p}$, which is integrated.
 # Where $q$ lies above $p$, the logarithm is positive and the area adds.
-# Where $q$ lies below $p$, at the left foot of the cloud, it subtracts a little.
+# Where $q$ lies below $p$, at the left foot of the cloud and again right of 3.2, it subtracts a little.
 # The prior left of 0 hardly counts, because $q$ is nearly zero there.
 #
 # ### The two directions differ
@@ -376,6 +376,7 @@ if tfp := vh.tensorflow_probability(left_out="formula minus library"):
 # **What you see.** Formula and quadrature agree in all digits, and the draws within their errors.
 # If a line of a derivation is wrong, such a table shows where to look first.
 # Try it: write `mean` in place of `mean**2` in line (4), and run both cells again.
+# (Then put it back, restart, and run all: otherwise later drawn numbers differ a little from the text.)
 #
 # ### Several latents: a sum, not a mean
 #
@@ -425,7 +426,7 @@ vh.expect("two latents: draws minus sum, in standard errors", off, at_most=4.5, 
 
 # %% [markdown]
 # **What you see.** The answer: the sum.
-# It is 1.722 by quadrature, and the same within its error by draws.
+# It is 1.722 by quadrature, and little more than one standard error away by draws.
 # A mean over the latents is another number, and not the KL of anything here.
 #
 # **Question.** Suppose that the two latents of a cloud depended on each other.
@@ -895,7 +896,7 @@ vh.expect("gap minus KL(q ‖ posterior), nats", abs(log_evidence - elbos - gaps
 vh.expect("smallest gap, nats", gaps.min(), at_least=0.05, at_most=0.15, everywhere=True)
 
 # %% [markdown]
-# **What you see.** The ELBO stays below $\log p(x)$ everywhere, and is highest where $q$ sits on the posterior.
+# **What you see.** The ELBO stays below $\log p(x)$ everywhere, and is highest where $q$ sits on the posterior, a little right of its peak, on the side of its longer tail.
 # The orange dots lie on the curve: this shows line (5), and again is no test of it.
 # The answer to the second question is no: even at its top the ELBO does not touch (right), because this $q$ is not the posterior.
 #
@@ -927,6 +928,7 @@ vh.expect("best gap minus gap at fixed width", best_gap - gaps.min(), at_most=0,
 # The ELBO alone does not tell which.
 #
 # **Question.** Make all four slopes ten times smaller: `slopes / 10`.
+# (`vh.expect` will speak: its number is for the old slopes.)
 # What does the posterior become, and what the gap?
 # Why?
 #
@@ -1158,7 +1160,7 @@ vh.plot_images(rows, titles);
 # Their KL is practically zero, and $R$ is $R_0$.
 # The encoder says nothing, and every cloud is the prior.
 # This is called **posterior collapse**.
-# Nothing crashed, and the loss even went down.
+# Nothing crashed, and no message warned.
 
 # %% tags=["guard"]
 for name in ("mean, mean", "mean, sum"):
@@ -1195,7 +1197,7 @@ theirs = gradient(packaged, variables)
 vh.expect("difference of the gradients / size", np.abs(D * ours - theirs).max() / np.abs(theirs).max(), at_most=1e-3, everywhere=True)
 
 # %% [markdown]
-# ### Is 33.6 really the price?
+# ### Is 33.6 really the limit?
 #
 # 392 and 784 are far above 33.6, and 1 is far below.
 # So we look near it.
@@ -1222,11 +1224,11 @@ ax.legend(loc="lower left");
 # %% [markdown]
 # **What you see.** Right of the dashed line, at $\beta=40$, all three seeds are silent.
 # At $\beta=20$ all three speak, with about 0.4 nats, and at $\beta=5$ the code tells 3.2 nats.
-# Both are as computed.
+# Who speaks and who is silent there is as computed.
 #
 # The model with $\beta=28$ is not: it stands left of the line and should speak, but is silent after this short training.
 # A possible reason, which we do not test: so near the line a nat saves only a little more than it costs, so the first step is slow.
-# So the price measured here lies between 20 and 28, or higher if 28 needs a longer training.
+# So the limit measured here, with one seed at 28, lies between 20 and 28, or higher if 28 needs a longer training.
 #
 # **What the criterion does not say.**
 #
@@ -1498,7 +1500,7 @@ vh.expect("K of the latents: trained minus predicted, nats", np.abs(trained - pr
 # **What you see.** Every dot lies on its line.
 # A latent falls silent when the noise of a pixel is larger than the variance along its direction.
 # This collapse is no accident of training: no better model of this kind exists.
-# With a price $\beta$, the noise counts β times: silence from $\beta\sigma_x^2=\text{variance}_j$.
+# With a price $\beta$, the noise counts β times (divide $R+\beta K$ by β): silence from $\beta\sigma_x^2=\text{variance}_j$.
 #
 # ### What the first nat saves
 #
