@@ -668,9 +668,9 @@ plt.title("The same plane, decoded");
 # %% [markdown]
 # **What you see.** First the map: shoes, trousers, bags and tops lie in different regions, with the class name at the middle of each.
 # Then the decoded plane from −2 to 2, the dashed square of the map.
-# Compare the two: where the map has ankle boots, the plane shows boots; most trousers lie outside the square, beyond its lower right.
+# Compare the two: where the map has ankle boots, the plane shows boots; the trousers lie at its right edge, and many of them outside.
 # In the stored run, the codes do not lie around 0: the mixture of the clouds is far from the prior; β = ½ and the short training are likely reasons.
-# Where there are no codes (for example in the lower left corner), the decoder continues the nearest kind of clothing.
+# Where there are no codes (for example in the upper right corner), the decoder continues the nearest kind of clothing.
 #
 # ## A third pair of networks
 #
