@@ -732,8 +732,8 @@ axes[1].set_title("the pictures behind them");
 # ## Exercise 4.4 · Change it, and explain
 #
 # Here you have no check but your own eyes.
-# (Lines that end in "as expected" were written for the numbers in the lesson.
-# When you change something, they may say OFF.)
+# (`vh.expect` compares with the numbers in the lesson.
+# When you change something, it may say OFF.)
 #
 # **First:** move the pixels of all images in the same way:
 # `order = np.random.default_rng(0).permutation(784)`, then `x = data.x_train.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`.

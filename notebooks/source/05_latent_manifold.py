@@ -652,8 +652,8 @@ vh.expect("mean distance of a code from the plane", away.mean(), at_least=2);
 # ## Exercise 5.4 · Change it, and explain
 #
 # Here you have no check but your own eyes.
-# (Lines that end in "as expected" were written for the numbers in the lesson.
-# When you change something, they may say OFF.)
+# (`vh.expect` compares with the numbers in the lesson.
+# When you change something, it may say OFF.)
 #
 # **First:** in the cell with `loop = 1.2 * …`, change the radius to 0.3, and to 3.
 # What do you see less of, and why?

@@ -834,8 +834,8 @@ vh.expect("MIG after the turn / before", after / before, at_most=0.6)
 # ## Exercise 6.5 · Change it, and explain
 #
 # Here you have no check but your own eyes.
-# (Lines that end in "as expected" were written for the numbers in the lesson.
-# When you change something, they may say OFF.)
+# (`vh.expect` compares with the numbers in the lesson.
+# When you change something, it may say OFF.)
 #
 # **First:** is a collapse for ever?
 # In a new cell, train the control twice as long: `attempt("longer", vh.VAE(*with_sigmoids(4)), epochs=6)`, then print `scores["longer"]`.

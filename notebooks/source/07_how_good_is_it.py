@@ -937,7 +937,7 @@ vh.expect("distance, VAE / memory", distances["VAE, stored"] / distances["memory
 # ## Exercise 7.5 · Change it, and explain
 #
 # Here you have no check but your own eyes.
-# (Lines that end in "as expected" were written for the numbers in the lesson.)
+# (`vh.expect` compares with the numbers in the lesson, and may say OFF when you change something.)
 #
 # **First:** evaluate the memory with another flip probability: `memory_log_p(x, flip).mean()` for `flip` = 0.01, 0.05, 0.1 and 0.2.
 # Before you run it: will the best likelihood come with fewer or with more flips?

@@ -825,8 +825,8 @@ vh.expect("1000 labels, codes minus PCA", vae_1000 - pca_1000, at_least=0.03)
 # ## Exercise 8.5 · Change it, and explain
 #
 # Here you have no check but your own eyes.
-# (Lines that end in "as expected" were written for MNIST and for the numbers in the lesson.
-# When you change something, they may say OFF.)
+# (`vh.expect` compares with the numbers in the lesson, for MNIST.
+# When you change something, it may say OFF.)
 #
 # **First:** set `STYLE = 10` and run the section on the conditional VAE again.
 # What becomes better, and what worse: the ELBO, the probe, the orders that are obeyed?

@@ -945,7 +945,7 @@ print("ours:               ", 32 * 32 * 3, "                64   ratio:", 32 * 3
 # ## Exercise 9.4 · Change it, and explain
 #
 # Here you have no check but your own eyes.
-# (Lines that end in "as expected" may say OFF when you change something.)
+# (`vh.expect` may say OFF when you change something.)
 #
 # **First:** in the cell with `KMeans`, change `(4, 256)` to `(8, 256)`.
 # How many bits per pixel does the picture need now?
