@@ -19,7 +19,7 @@ HOSTILE = ("<script>alert(1)</script>", "</script>", "<img src=x onerror=alert(2
 NAMES = (*HOSTILE, "a name that is long enough to need a second line on every phone", "6")
 GREY, COLOR = (10, 12, 1), (6, 8, 3)  # wider than high: exchanged axes would show
 _BETWEEN = Path(__file__).with_name("firefox_for_playwright.py")
-BROWSERS = ("chromium", "firefox")
+BROWSERS = ("chromium", pytest.param("firefox", marks=pytest.mark.long))  # it takes as long again
 
 
 def small_vae(image_shape, latent_dim, strength=3.0, kind=vh.VAE, **kwargs):
