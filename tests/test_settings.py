@@ -169,12 +169,12 @@ def compared(capsys):
 
 @pytest.mark.usefixtures("full")
 def test_the_last_line_counts_the_figures(compared):
-    assert compared() == "0 figures compared with the text: all as stated"
+    assert compared() == "0 numbers compared with the text: all as stated"
     vh.expect("KL", 1, at_least=0)
-    assert compared() == "1 figure compared with the text: all as stated"
+    assert compared() == "1 number compared with the text: all as stated"
     vh.expect("KL", 1, at_most=2)
     vh.expect("test ELBO", 1, at_most=2)
-    assert compared() == "3 figures compared with the text: all as stated"
+    assert compared() == "3 numbers compared with the text: all as stated"
 
 
 @pytest.mark.usefixtures("full")
@@ -182,18 +182,18 @@ def test_the_last_line_names_the_figures_that_are_off(monkeypatch, compared):
     monkeypatch.delenv("VAE_HELPERS_STRICT")
     for what, value in [("KL", 1), ("test ELBO", -1), ("test error", -2)]:
         vh.expect(what, value, at_least=0)
-    assert compared() == "3 figures compared with the text: 2 off (test ELBO; test error)"
+    assert compared() == "3 numbers compared with the text: 2 off (test ELBO; test error)"
     vh.expect("test ELBO", 1, at_least=0)  # its cell was run again
-    assert compared() == "3 figures compared with the text: 1 off (test error)"
+    assert compared() == "3 numbers compared with the text: 1 off (test error)"
 
 
 def test_the_last_line_says_what_was_not_compared(compared):
     vh.expect("test ELBO", -500, at_least=-142)
     vh.expect("test error", 500, at_most=142)
-    assert compared() == "2 figures not compared: small data or short training"
+    assert compared() == "2 numbers not compared: small data or short training"
     vh.expect("KL", 1, at_least=0, everywhere=True)
     assert compared() == (
-        "1 figure compared with the text: all as stated · 2 figures not compared: small data or short training"
+        "1 number compared with the text: all as stated · 2 numbers not compared: small data or short training"
     )
 
 
@@ -201,7 +201,7 @@ def test_the_last_line_says_what_was_not_compared(compared):
 def test_a_new_run_counts_from_zero(compared):
     vh.expect("KL", 1, at_least=0)
     vh.run_settings()
-    assert compared().startswith("0 figures")
+    assert compared().startswith("0 numbers")
 
 
 @pytest.mark.usefixtures("full")

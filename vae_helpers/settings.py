@@ -173,7 +173,7 @@ def expect(what, value, at_least=None, at_most=None, everywhere=False, look_at="
 
 
 def figures_compared():
-    """Print one line: how many figures `expect` has compared with the text since `run_settings`, and which are off."""
+    """Print one line: how many numbers `expect` has compared with the text since `run_settings`, and which are off."""
     results = list(_figures.values())
     off = [what for (what, *_), result in _figures.items() if result == "off"]
     skipped = results.count("not compared")
@@ -181,14 +181,14 @@ def figures_compared():
     parts = []
     if compared or not skipped:
         verdict = f"{len(off)} off ({'; '.join(off)})" if off else "all as stated"
-        parts.append(f"{_number_of_figures(compared)} compared with the text: {verdict}")
+        parts.append(f"{_numbers(compared)} compared with the text: {verdict}")
     if skipped:
-        parts.append(f"{_number_of_figures(skipped)} not compared: small data or short training")
+        parts.append(f"{_numbers(skipped)} not compared: small data or short training")
     print(" · ".join(parts))
 
 
-def _number_of_figures(count):
-    return "1 figure" if count == 1 else f"{count} figures"
+def _numbers(count):
+    return "1 number" if count == 1 else f"{count} numbers"
 
 
 @contextlib.contextmanager

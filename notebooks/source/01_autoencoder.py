@@ -314,7 +314,7 @@ x_hat = keras.ops.sigmoid(logits)
 print(f"loss by hand, before any training: {np.mean(vh.squared_error(x, x_hat)):.3f}")
 
 autoencoder = vh.Autoencoder(encoder, decoder)  # the same computation as a class that can train
-autoencoder.compile()
+autoencoder.compile()  # makes the model ready to be trained or evaluated
 print(f"loss of the class:                 {autoencoder.evaluate(x, verbose=0, return_dict=True)['loss']:.3f}")
 
 # %% [markdown]
@@ -349,6 +349,7 @@ vh.expect("parameters of both networks", encoder.count_params() + decoder.count_
 # One step looks at one **batch** of 128 images.
 # One **epoch** is one pass over all training images.
 # **Adam** is a common rule for how much each parameter changes in a step; `learning_rate` sets the general size of these changes.
+# Three commands of Keras do the work: `compile` says by which rule to change the parameters, `fit` trains, and `evaluate` gives the mean loss of images.
 # A training begins at random parameters, so two trainings give two results.
 # Therefore we train each network with three *seeds*.
 # (We chose the learning rate and the sizes of the layers by the error on the validation images, and by the seconds.)
@@ -386,8 +387,10 @@ autoencoder = trained[2][0]  # the one that we look at below
 # %% [markdown]
 # **What you see.** On validation images, from which they did not learn, all networks are about as good as on training images.
 #
-# Now the test images. (`vh.expect` compares your number with a range around ours.
-# It prints a line only if yours is outside.)
+# Now the test images.
+# (`vh.expect` compares your number with a range around ours.
+# It prints a line only if yours is outside.
+# The last cell of the lesson says how many numbers were compared.)
 
 # %% alt="Horizontal bars of the error on the test images: mean image 67.9, PCA with 2 latents 35.8, the autoencoder without bends 34.8, the autoencoder with 2 latents 21.5, PCA with 10 latents 18.6, the autoencoder with 10 latents 11.7. The marks of the three seeds lie close together."
 pca_10 = PCA(n_components=10).fit(flat_train)
@@ -620,7 +623,7 @@ axes[1].set_title("what the decoder draws there");
 # - **Mixture:** draw from 20 such hills.
 #   First choose one of them, each with its own probability, then draw from that one.
 #
-# ### Exercise 1.4 · Draws like the codes · 6 min
+# ### Exercise 1.3 · Draws like the codes · 6 min
 # Write the second recipe.
 # You get codes and a random generator `rng` (as `np.random.default_rng(0)` makes one).
 # Return `n` new codes from the normal distribution with the mean and the covariance of the given codes.
@@ -663,6 +666,11 @@ def fit_mixture(codes, hills, rounds=100):
 
 codes_train = np.asarray(autoencoder.encode(data.x_train[:10_000]), "float64")
 
+# %% [markdown]
+# Now we draw the hills as ellipses.
+# (`np.linalg.cholesky` gives the matrix that stretches a circle to the ellipse of a covariance.
+# It is used here for drawing only.)
+
 # %% alt="Three times the same grey codes with 20 orange ellipses. After round 1 some ellipses are large and reach over empty places. After round 5 they fit better. After about 30 rounds they follow the codes."
 angle = np.linspace(0, 2 * np.pi, 60)
 circle = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)  # two standard deviations
@@ -671,7 +679,8 @@ for ax, rounds in zip(axes, (1, 5, 100)):
     mixture = fit_mixture(codes_train, 20, rounds)
     ax.scatter(*codes_train[:3000].T, s=3, color="0.75")
     for mean, covariance in zip(mixture.means_, mixture.covariances_):
-        ax.plot(*(mean + circle @ np.linalg.cholesky(covariance).T).T, color="C1")  # stretches the circle to the ellipse of this covariance
+        ellipse = mean + circle @ np.linalg.cholesky(covariance).T
+        ax.plot(ellipse[:, 0], ellipse[:, 1], color="C1")
     ax.set(title=f"after round {mixture.n_iter_}", xlabel="$z_1$")
 axes[0].set_ylabel("$z_2$");
 
@@ -679,7 +688,9 @@ axes[0].set_ylabel("$z_2$");
 # **What you see.** Grey: codes of training images.
 # Each orange ellipse is one hill; it reaches two standard deviations from its middle.
 # After round 1, some ellipses are large and reach across empty places.
-# At the end they follow the codes; most of the small ones lie where the codes are dense.
+# The third fit might have taken 100 rounds.
+# It stopped by itself at round 30, because hardly anything changed any more.
+# There the ellipses follow the codes; most of the small ones lie where the codes are dense.
 #
 # **Predict.** The naive draws have mean 0 and standard deviation 1.
 # Compare this with the axes of the map.
@@ -719,18 +730,13 @@ vh.plot_images([autoencoder.decode(z[:10]) for z in draws.values()], list(draws)
 #
 # ### Which recipe fits best?
 #
-# It is not enough to count the draws that lie far from all codes.
-# By this count, a recipe that always returns the code of one real shoe would be perfect.
-# There must be draws *wherever* codes are.
-#
-# The **density** of a distribution at a place is the height of its hills there.
-# Where it is high, many draws fall.
+# A good recipe draws *wherever* codes are, and hardly anywhere else.
+# The **density** of a distribution at a place is the height of its hills there: where it is high, many draws fall.
 # So we take codes of images that the recipe has not seen, and ask how high its density is there.
 # This sees both faults.
-# Where codes are but hardly any draws, the density is low.
+# Where hardly any draws fall, the density is low.
 # And what falls into empty places is missing at the codes, because the probabilities add up to 1.
 # Densities differ by many powers of ten, so we average their logarithms.
-# (For the naive recipe the density at $z$ is $\frac1{2\pi}e^{-(z_1^2+z_2^2)/2}$: the bell curve of both numbers, multiplied.)
 #
 # First we use it for a choice, on the validation images: how many hills?
 
@@ -753,7 +759,7 @@ vh.expect("gain of 40 hills over 20", score[40] - score[20], at_most=0.12)
 def log_densities(model):
     """The mean log density of the codes of the test images, under the three recipes."""
     codes_train, codes = (np.asarray(model.encode(x), "float64") for x in (data.x_train[:10_000], data.x_test))
-    naive = np.mean(-0.5 * (codes**2).sum(axis=1) - np.log(2 * np.pi))  # the logarithm of the bell curve
+    naive = np.mean(-0.5 * (codes**2).sum(axis=1) - np.log(2 * np.pi))  # the log of both bell curves, multiplied
     return naive, fit_mixture(codes_train, 1).score(codes), fit_mixture(codes_train, 20).score(codes)
 
 
@@ -798,7 +804,7 @@ vh.expect("naive, best map", fits[:, 0].max(), at_most=-25)
 #    On these images the autoencoder had some 40 % less error with 2 and with 10 latents, for each of three seeds.
 #    With 2 latents we took its bends out (one training), and nearly all of the gain was gone.
 #    Its price is many more parameters.
-#    (With 50 latents and the same short training, PCA was better: exercise 1.5.)
+#    (With 50 latents and the same short training, once, PCA was better: exercise 1.5.)
 # 3. Near codes mostly belong to similar images, but the scale and the axes of the map are arbitrary: each training makes its own.
 # 4. Between and outside the codes the decoder was never trained.
 #    Its pictures there can be blends, fragments, or clothes that are too white.
@@ -869,7 +875,7 @@ for map_codes, which in zip(maps, ("first", "second", "third")):
 # (Sparse: A. Makhzani and B. Frey, *k-Sparse autoencoders*, ICLR 2014.
 # Denoising: P. Vincent and others, *Extracting and composing robust features with denoising autoencoders*, ICML 2008.)
 #
-# ### Exercise 1.3 · A walk · 4 min
+# ### Exercise 1.4 · A walk · 4 min
 #
 # *For those who want more practice with numpy.* The path from trouser to sandal came from `vh.straight_line`.
 # Write this function:

@@ -500,8 +500,8 @@ silent = train_small(NoNoise)  # we call it "silent", because it has no noise
 # Below are the clouds of forty validation images from both models.
 # Each ellipse is one cloud, as wide as its $\sigma$.
 # The dashed circle is the prior in the same way, one $\sigma$ wide.
-# In two dimensions, the share outside the radius $r$ is $\int_r^\infty t\,e^{-t^2/2}\,dt=e^{-r^2/2}$: 0.61 outside one $\sigma$.
-# So the dashed circle holds only 39 %.
+# In two dimensions, the share of the draws outside $s$ standard deviations is $e^{-s^2/2}$: 0.61 for $s=1$.
+# So the dashed circle holds only 39 % of the draws.
 # The dotted circle, two $\sigma$ wide, holds $1-e^{-4/2}$, or 86 %.
 
 # %% alt="Two panels with the clouds of the same forty images, coloured by digit, over two circles of the prior. Left, trained with noise: small ellipses, many of them apart. Right, without noise: every ellipse is as large as the inner circle, and most lie over many others."
@@ -738,6 +738,10 @@ vh.expect("ELBO on one page minus that of the package, nats", losses[1] - losses
 # %% [markdown] sitting="B"
 # ## Sitting B: many images, and a fair comparison · {{minutes}} min
 #
+# *On another day?*
+# First run all cells above this one, without reading: *Run → Run All Above Selected Cell* in JupyterLab, *Runtime → Run before* in Colab.
+# It takes about two minutes.
+#
 # In sitting A, one image went through the machine.
 # Now look at thousands of them: where do their codes lie, which new images come out, and is a VAE better than an autoencoder?
 #
@@ -751,7 +755,7 @@ vh.expect("ELBO on one page minus that of the package, nats", losses[1] - losses
 #
 # Then write a class like `NoNoise` that returns `mean + 4 * (super().reparameterize(mean, log_var) - mean)`
 # (`super().` calls the version of `vh.VAE`), train it with `train_small`,
-# and look at the last line of the log.
+# in the empty cell below, and look at the last line of the log.
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
@@ -764,6 +768,10 @@ vh.expect("ELBO on one page minus that of the package, nats", losses[1] - losses
 # So the size of the noise is not a free choice: $\sigma$ *is* the noise, and the KL must be told the same $\sigma$.
 #
 # </details>
+
+# %%
+class MyNoise(vh.VAE):  # then train it: train_small(MyNoise)
+    ...
 
 # %% tags=["guard"]
 class Wide(vh.VAE):
@@ -877,7 +885,8 @@ vh.expect("reconstruction that the KL costs, nats", kl_costs, at_least=2, at_mos
 # %% [markdown]
 # ## A larger network, and the map
 #
-# Now two hidden layers of 512 units in place of one of 256.
+# Now two hidden layers of 512 numbers each in place of one of 256.
+# (The numbers of a hidden layer are also called its *units*.)
 # Training takes about three quarters of a minute.
 
 # %%
@@ -901,6 +910,7 @@ vh.plot_history(history);
 # At first, validation lies *below* training in the loss and the reconstruction; in the KL the two change sides from epoch to epoch.
 # The reason is simple: the training value is an average over the whole epoch, while the model still improves.
 # The validation value is measured after it.
+# In the last epoch validation lies *above* training, by one nat: on images that it has not seen, the model is now a little worse.
 #
 # Now the test images, for the first time, and the final number of this model.
 # The *standard error* says how much the average would change with other images of the same kind.
@@ -1187,7 +1197,9 @@ ax.set_xlabel("Fréchet distance to test images, log scale (dotted: training ima
 # **What you see.** Each dot is one seed; the number at the right is the average of three, and in brackets that with tossed pixels (hollow dots).
 # Farther left is better.
 # The dotted line is the floor.
-# The answer: the order is that of the numbers at the right.
+# The answer, best first: the two controls (autoencoder 1.5, VAE 1.8), the two mixtures (2.0 both), the autoencoder with one normal (6.1),
+# the VAE with its prior (12.3), and last the autoencoder with $\mathcal N(0, I)$ (270).
+# With tossed pixels only the first four change places: there the autoencoder's rows, 1.1 and 1.5, come before the VAE's, 2.0 and 2.3.
 # Five things to learn:
 #
 # 1. **Reconstruction: the autoencoder wins**, by 4 to 6 nats, with each of the three seeds.
@@ -1201,7 +1213,7 @@ ax.set_xlabel("Fréchet distance to test images, log scale (dotted: training ima
 #    With tossed pixels, the autoencoder with its mixture stays nearer.
 # 5. **The controls say why, in part.** From its own clouds, the VAE draws far nearer than from its prior, with the same decoder.
 #    So this gap is the *distribution of the codes* alone: all clouds together do not make the prior.
-#    The two controls are nearly equal with likelier pixels, 1.8 against 1.5.
+#    With likelier pixels the two controls are close, 1.8 against 1.5, and their seeds nearly touch.
 #    With tossed pixels the autoencoder's is nearly twice as near, 1.1 against 2.0, and the seeds do not overlap.
 #    What is left down to the floor is what encoder *and* decoder lose, and for the VAE also the noise of its clouds.
 #    These rows cannot tell the three apart.
@@ -1223,6 +1235,8 @@ for row in ("autoencoder, mixture", "VAE, mixture", "VAE, draws from its own clo
     vh.expect(f"VAE prior / {row}", of["VAE, prior N(0, I)"] / of[row], at_least=3)
 decoders = of["VAE, draws from its own clouds"] / of["autoencoder, its own codes"]
 vh.expect("controls, VAE / autoencoder", decoders, at_least=0.6, at_most=2)
+vh.expect("best first: VAE, its clouds minus autoencoder, its codes", of["VAE, draws from its own clouds"] - of["autoencoder, its own codes"], at_least=0)
+vh.expect("best first: the mixtures after the controls", min(of["VAE, mixture"], of["autoencoder, mixture"]) - of["VAE, draws from its own clouds"], at_least=0)
 tossed_of = dict(zip(names, values[:, :, 1]))
 by_clouds, by_codes = tossed_of["VAE, draws from its own clouds"], tossed_of["autoencoder, its own codes"]
 vh.expect("controls, tossed, VAE / autoencoder", by_clouds.mean() / by_codes.mean(), at_least=1.4, at_most=2.4)
@@ -1263,7 +1277,7 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # 2. Not shown.
 #    Two things differ between these rows, the decoder and the distribution of the codes.
 #    The row "draws from its own clouds" changes the codes alone, and most of the gap is gone.
-#    With likelier pixels the two controls are nearly equal; with tossed ones the autoencoder's is nearly twice as near.
+#    With likelier pixels the two controls are close (1.8 and 1.5); with tossed ones the autoencoder's is nearly twice as near.
 #    But this rest contains what both networks lose, and the noise of the clouds: a VAE decoded from its means is the missing control.
 # 3. Too strong.
 #    The axis is logarithmic: the value of the mixture is more than five times the floor's.
@@ -1276,7 +1290,7 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 # Not because "an autoencoder cannot generate": with a fitted distribution it can.
 # The VAE gives you other things.
 # It is *one* probability model, trained in one training, with a prior that you choose.
-# Its noise makes small steps in the code harmless.
+# Because of its noise, its decoder has learned from a neighbourhood of each code, not from the code alone.
 # And minus its loss estimates a *lower bound* on the logarithm of the probability of an image (lesson 03).
 # So the bounds of two models can be compared, in nats, on the same test images; the better bound need not mean the better probability.
 # A plain autoencoder does not come with such a number.
@@ -1288,6 +1302,7 @@ vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 #
 # The model with the map is small enough to live in one page, without Python and without the internet.
 # Run the cell; where the page cannot be shown, a line that begins with `LatentExplorer(` stands in its place.
+# (Its `worst_error` says how well the page repeats the decoder: on average over the pixels, no image differs by more than this.)
 # Walk through the plane with mouse, finger or arrow keys: the decoder answers with an image.
 # Where the page has a drawing pad, draw, and watch the cloud of your drawing:
 # where it lies, how wide it is, what the decoder makes of it, and the two terms of the loss.

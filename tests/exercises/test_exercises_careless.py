@@ -268,13 +268,13 @@ def test_progress_is_a_table_of_the_lessons_that_were_met(said, capsys, tmp_path
         "exercise function verdict",
         "1.1 squared_error wrong",
         "1.2 pca_reconstruct not yet",
-        "1.3 walk right",
-        "1.4 draw_fitted not yet",
+        "1.3 draw_fitted not yet",
+        "1.4 walk right",
         "1 of 4 right",
     ]
     with (tmp_path / "ada.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert rows[2] == {"name": "Ada", "exercise": "1.3", "function": "walk", "verdict": "right"}
+    assert rows[3] == {"name": "Ada", "exercise": "1.4", "function": "walk", "verdict": "right"}
     said("squared_error", RIGHT["squared_error"])
     vh.check.progress()
     assert "2 of 4 right" in capsys.readouterr().out

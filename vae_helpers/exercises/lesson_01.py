@@ -119,7 +119,7 @@ def line(start, end, t):
 
 @exercise
 def walk(report):
-    """Exercise 1.3. function(start, end, steps): two codes (latent,) → points on a straight line, (steps, latent)."""
+    """Exercise 1.4. function(start, end, steps): two codes (latent,) → points on a straight line, (steps, latent)."""
     cases = [(numbers(3, seed=0), numbers(3, seed=1), 6), (numbers(2, seed=2), numbers(2, seed=3), 5)]
     mistakes = [
         ("the walk stops one step before its end: the last point must be `end`.",
@@ -171,7 +171,7 @@ def _uneven_steps(points, start, end, steps):
 
 @exercise
 def draw_fitted(report):
-    """Exercise 1.4. function(codes, n, rng): codes (images, latent) → n draws from the fitted normal, (n, latent)."""
+    """Exercise 1.3. function(codes, n, rng): codes (images, latent) → n draws from the fitted normal, (n, latent)."""
     rng = np.random.default_rng
     codes = rng(0).multivariate_normal([3.0, -1.0], [[4.0, 3.0], [3.0, 9.0]], size=300)
     n = 10_000
