@@ -711,8 +711,7 @@ vh.expect("sum of p(x) over all images, minus 1", abs(everything - 1), at_most=1
 # Now put 60 such groups of four pixels side by side, each with a latent of its own: an image of 240 pixels, and 60 latents.
 # The groups know nothing of each other, so $\log p(x)$ is exactly 60 times the old one, $60\cdot(-2.458)=-147.5$ nats.
 #
-# We need not toss the pixels.
-# The decoder gives $p(x\mid z)$ as a number, and $p(x)$ is its average over draws from the prior.
+# We need not toss the pixels: $p(x)$ is the average of the number $p(x\mid z)$ over draws from the prior.
 #
 # The other way is to draw where our image could come from: from some distribution $q(z)$ near the posterior.
 # To make up for that, multiply and divide by $q(z)$:
@@ -721,9 +720,8 @@ vh.expect("sum of p(x) over all images, minus 1", abs(everything - 1), at_most=1
 #
 # This is true if $q(z)$ is above zero wherever $p(x\mid z)\,p(z)$ is; else a part of the integral is lost.
 # A normal distribution is above zero everywhere.
-# For a *good* estimate, $q$ must also not have thinner tails than the posterior, or a rare draw can weigh nearly as much as all others.
-# We take $q=\mathcal N(0.3,\,0.5^2)$, read from the blue histogram.
-# Its tails are thinner; a wider $q$ would be safer.
+# For a *good* estimate, $q$ must also be wide enough, or one rare draw can weigh nearly as much as all others.
+# We take $q=\mathcal N(0.3,\,0.5^2)$, read from the blue histogram, and look how well it does.
 #
 # **Predict.** 30,000 draws for the image with 60 groups.
 # How far from $\log p(x)$ will the two estimates be: (a) a tenth of a nat, (b) one nat, (c) ten nats or more?
