@@ -1,4 +1,4 @@
-"""How good a trained VAE is: importance-weighted log-likelihood, KL per dimension, active units, disentanglement."""
+"""How good a trained VAE is: likelihood, KL per dimension, active units, the mixture of clouds, disentanglement."""
 
 import math
 
@@ -12,6 +12,8 @@ from vae_helpers.training import whole
 
 # Rows decoded in one call: memory stays flat however many images and samples are asked for.
 _ROWS = 4096
+# Densities (one point, one cloud) computed in one call, for the same reason.
+_DENSITIES = 2**21
 
 
 def log_likelihood(vae, x, samples=500, seed=0):
@@ -69,6 +71,26 @@ def active_units(vae, x, threshold=0.01):
     """
     mean, _ = vae.encode(x)
     return np.var(ops.convert_to_numpy(mean), axis=0) > threshold
+
+
+def mixture_log_density(z, mean, log_var):
+    """log of the density of the mixture of clouds at each point: of the average of N(z; mean_n, exp(log_var_n)).
+
+    z: (points, latent_dim). mean, log_var: (clouds, latent_dim), for example what the encoder gives for all images:
+        the mixture is then the aggregate posterior. Returns a numpy array (points,), in nats.
+    Raises ValueError for shapes that do not fit.
+    Source: Hoffman & Johnson, ELBO surgery (2016), equation 2.
+    """
+    z, mean, log_var = (ops.convert_to_tensor(array, "float32") for array in (z, mean, log_var))
+    if mean.ndim != 2 or mean.shape != log_var.shape or z.ndim != 2 or z.shape[1] != mean.shape[1]:
+        shapes = f"z has shape {tuple(z.shape)}, mean {tuple(mean.shape)} and log_var {tuple(log_var.shape)}"
+        raise ValueError(f"{shapes}; give (points, latent_dim), and twice (clouds, latent_dim).")
+    at_once = max(1, _DENSITIES // len(mean))
+    sums = []
+    for start in range(0, len(z), at_once):
+        of_clouds = gaussian_log_prob(z[start : start + at_once, None], mean, log_var)  # (points, clouds)
+        sums.append(ops.convert_to_numpy(ops.logsumexp(of_clouds, axis=1)))
+    return np.concatenate(sums) - math.log(len(mean))
 
 
 def fill_in(vae, x, seen, steps=30, seed=0, start=0.0):
