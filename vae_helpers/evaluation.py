@@ -81,16 +81,24 @@ def mixture_log_density(z, mean, log_var):
     Raises ValueError for shapes that do not fit.
     Source: Hoffman & Johnson, ELBO surgery (2016), equation 2.
     """
-    z, mean, log_var = (ops.convert_to_tensor(array, "float32") for array in (z, mean, log_var))
+    z, mean, log_var = (np.asarray(ops.convert_to_numpy(array), "float64") for array in (z, mean, log_var))
     if mean.ndim != 2 or mean.shape != log_var.shape or z.ndim != 2 or z.shape[1] != mean.shape[1]:
-        shapes = f"z has shape {tuple(z.shape)}, mean {tuple(mean.shape)} and log_var {tuple(log_var.shape)}"
+        shapes = f"z has shape {z.shape}, mean {mean.shape} and log_var {log_var.shape}"
         raise ValueError(f"{shapes}; give (points, latent_dim), and twice (clouds, latent_dim).")
-    at_once = max(1, _DENSITIES // len(mean))
-    sums = []
-    for start in range(0, len(z), at_once):
-        of_clouds = gaussian_log_prob(z[start : start + at_once, None], mean, log_var)  # (points, clouds)
-        sums.append(ops.convert_to_numpy(ops.logsumexp(of_clouds, axis=1)))
-    return np.concatenate(sums) - math.log(len(mean))
+    # (z - mean)² / σ², multiplied out: one product of matrices for all points and clouds
+    precision = np.exp(-log_var)
+    of_clouds = np.concatenate([-0.5 * precision, mean * precision], axis=1).T
+    constants = -0.5 * np.sum(mean**2 * precision + log_var + math.log(2 * math.pi), axis=1)
+    of_points = np.concatenate([z**2, z], axis=1)
+    parts = np.array_split(of_points, max(1, len(z) * len(mean) // _DENSITIES))
+    return np.concatenate([_log_sum(part @ of_clouds + constants) for part in parts]) - math.log(len(mean))
+
+
+def _log_sum(values):
+    """log of the sum of exp along axis 1, for an array that may be overwritten."""
+    top = values.max(axis=1, keepdims=True)
+    values -= top
+    return np.log(np.sum(np.exp(values, out=values), axis=1)) + top[:, 0]
 
 
 def fill_in(vae, x, seen, steps=30, seed=0, start=0.0):
