@@ -13,7 +13,7 @@ from vae_helpers.training import whole
 # Rows decoded in one call: memory stays flat however many images and samples are asked for.
 _ROWS = 4096
 # Densities (one point, one cloud) computed in one call, for the same reason.
-_DENSITIES = 2**21
+_DENSITIES = 2**22
 
 
 def log_likelihood(vae, x, samples=500, seed=0):
