@@ -124,6 +124,12 @@ axes[1].axhline(1 - 0.9**2, color="black", linestyle="--", label="the prior: 0.1
 axes[1].set(xticks=range(10), xlabel="digit", ylabel="share of its codes", ylim=(0, 1), title="outside the quantile picture")
 axes[1].legend();
 
+# %% tags=["guard"]
+vh.expect("area of the linear picture outside the square", 1 - (2 * edge / 6) ** 2, at_least=0.69, at_most=0.71, everywhere=True)
+for digit, share in {0: 0.56, 1: 0.75, 4: 0.43, 9: 0.42}.items():
+    vh.expect(f"share of {digit} outside", shares_outside[digit], at_least=share - 0.006, at_most=share + 0.006)
+vh.expect("share of any other digit outside (prior: 0.19)", np.sort(shares_outside)[-5], at_most=0.19)
+
 # %% [markdown]
 # **What you see.** First figure: both panels show the same square.
 # Where the left one has ones, the right one draws ones.
@@ -244,6 +250,9 @@ ratios = np.exp(vh.mixture_log_density(holes, *clouds) - np.array(vh.gaussian_lo
 titles = [f"{letter}: {ratio:.2f}" for letter, ratio in zip("ABCDEF", ratios)]
 vh.plot_images([vae.decode(holes), vae.decode(np.array(twins))], ["emptiest", "twin"], titles=titles);
 
+# %% tags=["guard"]
+vh.expect("highest ratio of the six holes", ratios.max(), at_most=0.27)
+
 # %% [markdown]
 # **What you see.** Red: more codes than the prior.
 # Blue: fewer.
@@ -274,21 +283,22 @@ judge.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=20)
 judge.fit(data.x_train, data.y_train, batch_size=200, epochs=settings.epochs, verbose=0)
 
 
+# %%
 def judged(images):
     """The digit that the judge sees in each image, and how certain it is."""
     probabilities = np.array(ops.softmax(judge.predict(images, batch_size=1000, verbose=0)))
     return probabilities.argmax(axis=1), probabilities.max(axis=1)
 
 
-digits, certainty = judged(data.x_test)
-print(f"test images: right {np.mean(digits == data.y_test):.3f}, certainty {certainty.mean():.3f}")
-
-# %%
 def with_error(values):
     """The mean, and its standard error: how far it may be off by chance."""
     return f"{np.mean(values):.3f} ± {np.std(values) / np.sqrt(len(values)):.3f}"
 
 
+digits, certainty = judged(data.x_test)
+print(f"test images: right {np.mean(digits == data.y_test):.3f}, certainty {certainty.mean():.3f}")
+
+# %%
 draws = rng.normal(size=(settings.samples, 2))
 ratio = np.exp(vh.mixture_log_density(draws, *clouds) - np.array(vh.gaussian_log_prob(draws, 0.0, 0.0)))
 _, certainty = judged(vae.decode(draws))
@@ -298,6 +308,16 @@ groups = {"below ½": ratio < 0.5, "½ to 1": (ratio >= 0.5) & (ratio < 1), "1 o
 print("ratio      share of the prior   certainty         at a distance of 1 to 2")
 for name, group in groups.items():
     print(f"{name:10s} {group.mean():18.2f}   {with_error(certainty[group])}   {with_error(certainty[group & ring])}")
+vh.expect("certainty where the ratio is 1 or more", certainty[groups["1 or more"]].mean(), at_least=0.83, at_most=0.89)
+
+# %% tags=["guard"]
+vh.expect("judge, share of right test images", np.mean(digits == data.y_test), at_least=0.96, at_most=0.97)
+vh.expect("share of the prior below ½", groups["below ½"].mean(), at_least=0.27, at_most=0.31)
+vh.expect("certainty below ½", certainty[groups["below ½"]].mean(), at_least=0.74, at_most=0.79)
+below, above = (certainty[group & ring].mean() for group in (groups["below ½"], groups["1 or more"]))
+vh.expect("certainty, 1 or more − below ½, on the ring", above - below, at_least=0.08, at_most=0.15)
+more_certain = judged(vae.decode(np.array(twins)))[1] > judged(vae.decode(holes))[1]
+vh.expect("twins of which the judge is more certain, of six", more_certain.sum(), at_least=4)
 
 # %% [markdown]
 # **What you see.** The judge is right for 96.5 % of the test images.
@@ -364,6 +384,14 @@ print(f"their sum    {information.mean() + mismatch:.3f}")
 print(f"average KL   {average_kl:.3f}         nats, by the formula")
 other_way = integral(np.exp(log_p) * -log_ratio)
 print(f"KL(prior ‖ mixture), the other direction: {other_way:.2f} nats")
+vh.expect("mismatch, nats", mismatch, at_least=0.29, at_most=0.31)
+
+# %% tags=["guard"]
+off = information.mean() + mismatch - average_kl
+vh.expect("information + mismatch − average KL, nats", off, at_least=-0.1, at_most=0.1)
+vh.expect("largest error of the coarse integrals, nats", np.abs(np.array(coarse) - mismatch).max(), at_most=0.0099)
+vh.expect("mixture outside of the grid", 1 - integral(np.exp(log_q)), at_most=0.002)
+vh.expect("KL(prior ‖ mixture), nats", other_way, at_least=1.1, at_most=1.14)
 
 # %% [markdown]
 # **What you see.** The three were measured apart, and they fit: 5.632 + 0.301 = 5.933, beside 5.919, with a standard error of 0.029.
@@ -407,10 +435,14 @@ for d in (2, 40):
     first, second = rng.normal(size=(2, 2000, d))
     lengths = np.linalg.norm(first, axis=1)
     angles = np.degrees(np.arccos(np.sum(first * second, axis=1) / lengths / np.linalg.norm(second, axis=1)))
-    half_way = np.linalg.norm((first + second) / 2, axis=1)  # the length of the code in the middle of the line
-    shorter = np.mean(lengths < half_way.mean())
+    middle = np.linalg.norm((first + second) / 2, axis=1).mean()  # average length half-way on the straight line
+    shorter = np.mean(lengths < middle)
     print(f"{d:2d} latents: length {lengths.mean():.2f} (spread {lengths.std():.2f}),", end=" ")
-    print(f"angle {angles.mean():.0f}° (spread {angles.std():.0f}°); half-way {half_way.mean():.2f}: {shorter:.4f} are shorter")
+    print(f"angle {angles.mean():.0f}° (spread {angles.std():.0f}°); half-way {middle:.2f}: {shorter:.4f} are shorter")
+
+# %% tags=["guard"]
+vh.expect("40 latents: half-way length", middle, at_least=4.4, at_most=4.5, everywhere=True)
+vh.expect("40 latents: share of draws that are shorter", shorter, at_most=0.006, everywhere=True)
 
 # %% [markdown]
 # **What you see.** In 40 latents, all draws are nearly equally long, near $\sqrt{40}=6.3$ (the spread is 0.7).
@@ -458,15 +490,21 @@ def half_way(start, end):
 
 
 first, second = rng.permutation(len(mean))[: 2 * (settings.samples // 2)].reshape(2, -1)
-middles = {}
+middles, gains = {}, {}
 print(f"certainty of the judge, {len(first)} pairs                line             circle    circle − line")
 for model, codes in ((vae, mean), (vae_40, mean_40)):
     pairs = {"means": (codes[first], codes[second]), "prior": rng.normal(size=(2, len(first), model.latent_dim))}
     for kind, (start, end) in pairs.items():
         middles[model.latent_dim, kind] = line, circle = half_way(start, end)
         at_ends, on_line, on_circle = (judged(model.decode(z))[1] for z in (start, line, circle))
+        gains[model.latent_dim, kind] = on_circle - on_line
         print(f"{model.latent_dim:2d} latents, {kind}: ends {with_error(at_ends)}", end="   ")
-        print(f"{with_error(on_line)}   {with_error(on_circle)}   {with_error(on_circle - on_line)}")
+        print(f"{with_error(on_line)}   {with_error(on_circle)}   {with_error(gains[model.latent_dim, kind])}")
+
+# %% tags=["guard"]
+for kind, low, high in (("means", 0.02, 0.06), ("prior", 0.005, 0.04)):
+    vh.expect(f"certainty, circle − line, 2 latents, {kind}", gains[2, kind].mean(), at_least=-0.02, at_most=0.02)
+    vh.expect(f"certainty, circle − line, 40 latents, {kind}", gains[40, kind].mean(), at_least=low, at_most=high)
 
 # %% [markdown]
 # And by the density?
@@ -479,8 +517,9 @@ own = mean_40[:200] + np.exp(0.5 * log_var_40[:200]) * rng.normal(size=mean_40[:
 print(f"draws from the clouds of test images: log density {with_error(vh.mixture_log_density(own, *some_clouds))}")
 print(f"the middle of the prior, z = 0: {vh.mixture_log_density(np.zeros((1, 40)), *some_clouds)[0]:.1f}")
 for kind in ("means", "prior"):
-    densities = [vh.mixture_log_density(z[:200], *some_clouds) for z in middles[40, kind]]
-    print(f"half-way, {kind}: line {with_error(densities[0])}, circle {with_error(densities[1])}")
+    line, circle = (vh.mixture_log_density(z[:200], *some_clouds) for z in middles[40, kind])
+    print(f"half-way, {kind}: line {with_error(line)}, circle {with_error(circle)}, line − circle {with_error(line - circle)}")
+vh.expect("log density, line − circle, 40 latents, prior", np.mean(line - circle), at_least=15, at_most=30)
 
 # %% [markdown]
 # **What you see.** TODO
@@ -511,16 +550,16 @@ vh.check.active_latents(active_latents)
 # From here on the lesson uses `vh.active_units`.
 # **Target:** `active_latents(mean_40, 0.01).sum()` is the number in the title of the next figure.
 
-# %% alt="Bars of the KL of 40 latents, sorted: from about 2 nats down to nearly 0. TODO"
+# %% alt="The KL of 40 latents, sorted, as dots on a logarithmic axis. It falls slowly from 2 nats to about 0.2 at the 28th latent, then fast; the last dozen lie below a dashed line at 0.1 nats. One dot, the last, is not active."
 kl = vh.kl_per_dimension(vae_40, data.x_test)
 active = vh.active_units(vae_40, data.x_test)
 order = np.argsort(kl)[::-1]
-fig, ax = plt.subplots(figsize=(7.5, 3.2))
-for state, color, name in ((True, "C0", "active"), (False, "C1", "not active")):
-    ax.bar(np.flatnonzero(active[order] == state), kl[order][active[order] == state], color=color, label=name)
+fig, ax = plt.subplots(figsize=(7.5, 3.4))
+for state, style, name in ((True, "o", "active"), (False, "X", "not active")):
+    places = np.flatnonzero(active[order] == state)
+    ax.plot(places + 1, kl[order][places], style, markersize=7, label=name)
 ax.axhline(0.1, color="black", linestyle="--", linewidth=1, label="0.1 nats")
-ax.set(xlabel="latents, sorted by their KL", ylabel="KL in nats", title=f"{active.sum()} of 40 latents are active")
-ax.grid(axis="x", visible=False)
+ax.set(xlabel="latents, sorted by their KL", ylabel="KL in nats", yscale="log", title=f"{active.sum()} of 40 latents are active")
 ax.legend();
 
 # %% alt="Three rows of ten decoded pictures of a seven. Rows one and two, the two most used latents: the digit changes its shape. Row three, the least used latent: nothing changes."
@@ -532,39 +571,50 @@ for latent in (order[0], order[1], order[-1]):
     rows.append(vae_40.decode(moved))
 vh.plot_images(rows, ["most used", "second", "least used"], titles=[f"{v:.1f}" for v in values]);
 
+# %% tags=["guard"]
+vh.expect("latents below 0.1 nats", (kl < 0.1).sum(), at_least=9, at_most=15)
+vh.expect("active latents", active.sum(), at_least=36, at_most=40)
+
 # %% [markdown]
 # **What you see.** TODO
 #
 # ## What is near what?
 #
-# For the first three test images: the nearest other test images, by pixels and by code.
-
-# %% alt="Three rows: a test image, its four nearest images by pixels, and its four nearest by code, each with its label. TODO"
-def nearest(space, queries, k):
-    """The numbers of the k nearest other images of each query, by distance in this space."""
-    return NearestNeighbors(n_neighbors=k + 1).fit(space).kneighbors(space[queries])[1][:, 1:]
-
-
-pixels = data.x_test.reshape(len(data.x_test), -1)
-by_pixels, by_code = (nearest(space, range(3), 4) for space in (pixels, mean_40))
-fig, axes = plt.subplots(3, 1, figsize=(9, 4.6))
-for i, ax in enumerate(axes):
-    shown = np.concatenate([[i], by_pixels[i], by_code[i]])
-    kinds = ["image", *["pixels"] * 4, *["code"] * 4]
-    vh.plot_images(data.x_test[shown], titles=[f"{kind}: {data.y_test[j]}" for kind, j in zip(kinds, shown)], ax=ax)
-
-# %% [markdown]
-# **What you see.** TODO
-# Three images are no count.
-# So: for 1,000 test images, is the nearest other test image of the same class?
+# Which space says best which images are alike: the pixels, or the codes?
+# We take 1,000 test images, and look for the nearest other test image of each: is it of the same class?
+#
+# **Predict.** The order of three spaces: 784 pixels, 2 latents, 40 latents.
 
 # %%
+def nearest(space, asked, k):
+    """The numbers of the k nearest other images of each image that is asked for, by distance in this space."""
+    return NearestNeighbors(n_neighbors=k + 1).fit(space).kneighbors(space[asked])[1][:, 1:]
+
+
 asked = np.arange(1000)[: len(mean)]
+pixels = data.x_test.reshape(len(data.x_test), -1)
 spaces = {"784 pixels": pixels, "2 latents": mean, "40 latents": mean_40}
-same = {name: data.y_test[nearest(space, asked, 1)[:, 0]] == data.y_test[asked] for name, space in spaces.items()}
+found = {name: nearest(space, asked, 4) for name, space in spaces.items()}
+same = {name: data.y_test[near[:, 0]] == data.y_test[asked] for name, near in found.items()}
 for name, hits in same.items():
     print(f"{name:10s} nearest image of the same class: {with_error(hits)}")
 print(f"40 latents minus pixels, image by image: {with_error(same['40 latents'] * 1.0 - same['784 pixels'])}")
+
+# %% [markdown]
+# And three hard cases, the first ones in which the nearest image by pixels is of another class.
+# Above each picture stands its label.
+
+# %% alt="Three rows: a test image, its four nearest images by pixels, and its four nearest by code, each with its label above. TODO"
+hard = asked[~same["784 pixels"]][:3]
+fig, axes = plt.subplots(3, 1, figsize=(9, 4.8))
+for i, ax in zip(hard, axes):
+    shown = [i, *found["784 pixels"][i], *found["40 latents"][i]]
+    kinds = ["image", *["pixels"] * 4, *["code"] * 4]
+    vh.plot_images(data.x_test[shown], titles=[f"{kind}: {data.y_test[j]}" for kind, j in zip(kinds, shown)], ax=ax)
+
+# %% tags=["guard"]
+for name, share in {"784 pixels": 0.907, "2 latents": 0.51, "40 latents": 0.933}.items():
+    vh.expect(f"same class nearby, {name}", same[name].mean(), at_least=share - 0.02, at_most=share + 0.02)
 
 # %% [markdown]
 # **What you see.** TODO
@@ -606,11 +656,17 @@ print(f"fours, reconstructed: called fours {become(fours, 0, 4):.3f}, called nin
 print(f"fours + (9 − 4):      called nines {become(fours, direction, 9):.3f}")
 print(f"fours + random:       called nines {np.mean(by_chance):.3f} on average, {max(by_chance):.3f} at most, of ten directions")
 print(f"zeros + (9 − 4):      called zeros {become(zeros, direction, 0):.3f}, called nines {become(zeros, direction, 9):.3f}")
+vh.expect("share of fours that become nines", become(fours, direction, 9), at_least=0.55, at_most=0.75)
 print(f"length of the step {length:.2f}; average length of a code {np.linalg.norm(mean_40, axis=1).mean():.2f}")
 
 # %% alt="Five rows of ten pictures: fours; the same after the step nine minus four, most of them nines; after a random step of the same length, most still fours; zeros; zeros after the step, still zeros."
 rows = [fours[:10], fours[:10] + direction, fours[:10] + controls[0], zeros[:10], zeros[:10] + direction]
 vh.plot_images([vae_40.decode(row) for row in rows], ["4", "4 + (9 − 4)", "4 + random", "0", "0 + (9 − 4)"]);
+
+# %% tags=["guard"]
+vh.expect("fours called nines after a random step, at most", max(by_chance), at_least=0.05, at_most=0.25)
+vh.expect("fours called fours before", become(fours, 0, 4), at_least=0.92)
+vh.expect("zeros called zeros after 9 − 4", become(zeros, direction, 0), at_least=0.9)
 
 # %% [markdown]
 # **What you see.** TODO
@@ -634,7 +690,7 @@ explorer
 # The next cell does the same without mouse and motion.
 # It takes a test one, and makes a bar at its top longer, pixel by pixel.
 
-# %% alt="Above, a one whose bar at the top grows to the left, and what the model makes of each below. TODO. Then the map of holes with the path of the code. TODO"
+# %% alt="Ten drawings above: a one whose bar at the top grows to the left, until it is a seven. Below, what the model makes of each: a one, then a broader stroke, then a smear of one and nine. Numbers above: the cost rises from 26 to 168 nats."
 one = data.x_test[data.y_test == 1][0, ..., 0]
 top, left = np.argwhere(one > 0)[0]
 drawn = np.repeat(one[None], 10, axis=0)
@@ -643,12 +699,21 @@ for pixels_added, drawing in enumerate(drawn):
 drawn = drawn[..., None]
 codes, spreads = (np.array(part) for part in vae.encode(drawn))
 costs = np.array(vh.bernoulli_nll(drawn, vae.decoder(codes)) + vh.gaussian_kl(codes, spreads))
-vh.plot_images([drawn, vae.decode(codes)], ["drawn", "decoded"], titles=[f"{cost:.0f}" for cost in costs])
-fig, ax = plt.subplots(figsize=(6.4, 5))
+ratios = np.exp(vh.mixture_log_density(codes, *clouds) - np.array(vh.gaussian_log_prob(codes, 0.0, 0.0)))
+print("mixture / prior where each code lies:", *(f"{ratio:.2f}" for ratio in ratios))
+vh.plot_images([drawn, vae.decode(codes)], ["drawn", "decoded"], titles=[f"{cost:.0f}" for cost in costs]);
+
+# %% alt="The map of holes with the path of the ten codes: it begins among the ones on the left, goes to the right, and stops in the blue channel."
+fig, ax = plt.subplots(figsize=(7.5, 5.8))
 draw_ratio(ax)
 ax.plot(*codes.T, "k.-", markersize=9)
-for place in (0, 9):
-    ax.annotate(f"{place} pixels", codes[place], (8, 8), textcoords="offset points", weight="bold")
+for place, shift in ((0, (-16, 12)), (9, (6, -16))):
+    ax.annotate(f"{place} pixels", codes[place], shift, textcoords="offset points", weight="bold")
+
+# %% tags=["guard"]
+vh.expect("nats of the one", costs[0], at_least=20, at_most=32)
+vh.expect("nats of the seven", costs[-1], at_least=155, at_most=180)
+vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 
 # %% [markdown]
 # **What you see.** TODO
@@ -738,13 +803,17 @@ ax.legend();
 # %% alt="A map of the 40-dimensional codes along their first two principal directions, in ten colours: the classes overlap strongly. TODO"
 pca = PCA(2).fit(mean_40)
 shadows = pca.transform(mean_40)
-vh.plot_latent_scatter(shadows, data.y_test, data.class_names)
-plt.gca().set(xlabel="first direction", ylabel="second direction")
+ax = vh.plot_latent_scatter(shadows, data.y_test, data.class_names)
+ax.set(xlabel="first direction", ylabel="second direction")
 away = np.linalg.norm(mean_40 - pca.inverse_transform(shadows), axis=1)
 same_in_picture = data.y_test[nearest(shadows, asked, 1)[:, 0]] == data.y_test[asked]
 print(f"share of the variance in the picture: {pca.explained_variance_ratio_.sum():.2f}")
 print(f"average distance of a code from the plane: {away.mean():.1f}")
 print(f"nearest dot of the same class: {with_error(same_in_picture)}; in all 40 latents: {with_error(same['40 latents'])}")
+
+# %% tags=["guard"]
+vh.expect("share of the variance in the picture", pca.explained_variance_ratio_.sum(), at_least=0.1, at_most=0.17)
+vh.expect("nearest dot of the same class", same_in_picture.mean(), at_least=0.18, at_most=0.3)
 
 # %% [markdown]
 # **What you see.** TODO
@@ -808,6 +877,14 @@ axes[1].set_title("every third picture, row by row");
 # TODO
 #
 # </details>
+
+# %% tags=["guard"]
+for source, target, low, high in ((8, 3, 0.6, 0.95), (0, 1, 0.5, 0.95)):
+    codes, step_to = mean_40[data.y_test == source], average(target) - average(source)
+    random_steps = controls * np.linalg.norm(step_to) / length
+    at_chance = [become(codes, random_step, target) for random_step in random_steps]
+    print(source, target, become(codes, step_to, target), np.mean(at_chance), np.max(at_chance))
+    vh.expect(f"{source} becomes {target}", become(codes, step_to, target), at_least=low, at_most=high)
 
 # %%
 vh.figures_compared()
