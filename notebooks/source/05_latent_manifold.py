@@ -19,7 +19,7 @@
 # - compute the density of all clouds together, find the holes where the prior draws and few clouds lie, and split the average KL into information and mismatch;
 # - choose between ways from one code to another by a measurement;
 # - say which latents a model uses;
-# - ask what is near what, and do arithmetic with codes, with a count and a control.
+# - do arithmetic with codes, with a count and a control.
 #
 # **You need** lessons 02 to 04 (cloud, `mean`, `log_var`, prior, KL and its two directions, decoder, classifier), and the idea of a density.
 
@@ -133,7 +133,8 @@ vh.expect("share of any other digit outside (prior: 0.19)", np.sort(shares_outsi
 # %% [markdown]
 # **What you see.** First figure: both panels show the same square.
 # Where the left one has ones, the right one draws ones.
-# Ones lie on the left, zeros at the top, sixes and twos on the right; threes, fives and eights crowd in the middle; sevens, fours and nines lie over each other below.
+# Ones lie on the left, zeros at the top, sixes and twos on the right.
+# Threes, fives and eights crowd in the middle; sevens, fours and nines lie over each other below.
 # Second figure: its left panel shows the range of the dashed square, with the same share of the prior for each tile.
 # Threes, fives and eights take much more room now, and the ones are a thin column at the left edge.
 #
@@ -261,7 +262,8 @@ vh.expect("highest ratio of the six holes", ratios.max(), at_most=0.27)
 # Outside the dashed circle, arms of zeros, ones, fours and nines are dark red: many codes lie there, and the prior hardly draws there.
 #
 # The pictures: above each of the first row stands its ratio.
-# A is neither a one nor a zero; B and D are a one and a nine over each other; C lies between zero and six; E is a smear of nine, five and three; F is a broad stroke.
+# A is neither a one nor a zero; B and D are a one and a nine over each other; C lies between zero and six.
+# E is a smear of nine, five and three; F is a broad stroke.
 # Their twins, as far from the middle, are a one, a six, a three, and three times a nine, most of them clearer.
 #
 # The answer: no, the mixture is not the prior, and its holes lie *between* the classes.
@@ -270,7 +272,7 @@ vh.expect("highest ratio of the six holes", ratios.max(), at_most=0.27)
 # ### A judge
 #
 # Are pictures from holes worse?
-# Eyes differ, so we train a judge: a small classifier of real digits (three epochs, about ten seconds).
+# Eyes differ, so we train a judge: a small classifier of real digits (about ten seconds).
 # Its **certainty** is the probability that it gives to its favourite digit, from 0.1 to 1.
 # A clear digit gets nearly 1, a blend of two digits less.
 # (Certainty is not beauty: the judge may be sure of a picture that you would not accept.)
@@ -524,7 +526,7 @@ for kind in ("means", "prior"):
 vh.expect("log density, line − circle, 40 latents, prior", np.mean(line - circle), at_least=15, at_most=30)
 
 # %% [markdown]
-# **What you see.** The answer, by the judge: for two latents there is no difference beyond the error.
+# **What you see.** The answer: for two latents, the judge finds no difference beyond the error.
 # For 40 latents the great circle is more certain, by 0.036 ± 0.005 between images and 0.017 ± 0.003 between draws of the prior.
 # This is more than chance, but it is small.
 # Half-way between two images, the certainty falls from 0.958 to about 0.8 on *both* ways.
@@ -579,15 +581,6 @@ ax.set(xlabel="latents, sorted by their KL", ylabel="KL in nats", yscale="log", 
 ax.set_yticks([0.01, 0.1, 1], ["0.01", "0.1", "1"])
 ax.legend();
 
-# %% alt="Three rows of ten decoded pictures of a seven. Rows one and two, the two most used latents: the digit changes its shape. Row three, the least used latent: nothing changes."
-values = np.linspace(-2.5, 2.5, 10)
-rows = []
-for latent in (order[0], order[1], order[-1]):
-    moved = np.repeat(mean_40[:1], 10, axis=0)
-    moved[:, latent] = values
-    rows.append(vae_40.decode(moved))
-vh.plot_images(rows, ["most used", "second", "least used"], titles=[f"{v:.1f}" for v in values]);
-
 # %% tags=["guard"]
 vh.expect("latents below 0.1 nats", (kl < 0.1).sum(), at_least=9, at_most=15)
 vh.expect("active latents", active.sum(), at_least=36, at_most=40)
@@ -596,58 +589,7 @@ vh.expect("active latents", active.sum(), at_least=36, at_most=40)
 # **What you see.** By the threshold, 39 of 40 latents are active.
 # But 12 of them have a KL below 0.1 nats: the threshold is low.
 # A latent that does not save more nats of reconstruction than it costs is left at the prior, and the decoder learns to ignore it.
-# The pictures: the most used latents change the shape, several properties at once.
-# The least used one changes nothing.
 # (One training of three epochs: a longer one, or another seed, may use another number of latents.)
-#
-# ## What is near what?
-#
-# Which space says best which images are alike: the pixels, or the codes?
-# We take 1,000 test images, and look for the nearest other test image of each: is it of the same class?
-#
-# **Predict.** The order of three spaces: 784 pixels, 2 latents, 40 latents.
-
-# %%
-def nearest(space, asked, k):
-    """The numbers of the k nearest other images of each image that is asked for, by distance in this space."""
-    return NearestNeighbors(n_neighbors=k + 1).fit(space).kneighbors(space[asked])[1][:, 1:]
-
-
-asked = np.arange(1000)[: len(mean)]
-pixels = data.x_test.reshape(len(data.x_test), -1)
-spaces = {"784 pixels": pixels, "2 latents": mean, "40 latents": mean_40}
-found = {name: nearest(space, asked, 4) for name, space in spaces.items()}
-same = {name: data.y_test[near[:, 0]] == data.y_test[asked] for name, near in found.items()}
-for name, hits in same.items():
-    print(f"{name:10s} nearest image of the same class: {with_error(hits)}")
-print(f"40 latents minus pixels, image by image: {with_error(same['40 latents'] * 1.0 - same['784 pixels'])}")
-
-# %% [markdown]
-# And three hard cases, the first ones in which the nearest image by pixels is of another class.
-# Above each picture stands its label.
-
-# %% alt="Three rows: a test image, its four nearest images by pixels, and its four nearest by code, each with its label above. A five: by pixels 4, 5, 6, 5, by code 5, 9, 8, 5. A thin two: by pixels four ones, by code four twos. A four: by pixels 9, 4, 4, 4, by code four fours."
-hard = asked[~same["784 pixels"]][:3]
-fig, axes = plt.subplots(3, 1, figsize=(9, 4.8))
-for i, ax in zip(hard, axes):
-    shown = [i, *found["784 pixels"][i], *found["40 latents"][i]]
-    kinds = ["image", *["pixels"] * 4, *["code"] * 4]
-    vh.plot_images(data.x_test[shown], titles=[f"{kind}: {data.y_test[j]}" for kind, j in zip(kinds, shown)], ax=ax)
-
-# %% tags=["guard"]
-for name, share in {"784 pixels": 0.907, "2 latents": 0.51, "40 latents": 0.933}.items():
-    vh.expect(f"same class nearby, {name}", same[name].mean(), at_least=share - 0.02, at_most=share + 0.02)
-
-# %% [markdown]
-# **What you see.** The answer: 40 latents (0.933), then the pixels (0.907), and far behind the two latents (0.510).
-# The difference of the first two is 0.026 ± 0.008, image by image: more than chance, for this one model.
-#
-# The three cases were chosen because the pixels fail, so they flatter the codes.
-# By pixels, the second image, a thin two, is near four ones: few white pixels, at the same places.
-# By code, all its neighbours are twos.
-# The first image is hard for both: among its neighbours by code are a nine and an eight.
-# Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives similar codes.
-# Neither is "the true similarity".
 #
 # ## Arithmetic with codes
 #
@@ -760,8 +702,7 @@ vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 # The cost rises from 26 to 168 nats, and the decoder shows a smear of one and nine.
 #
 # The answer: it walks into the hole, and stays.
-# Our last drawing is a seven for us, but a thin and straight one, of a kind that the training images hardly contain.
-# A hole is the place where the encoder puts what it has hardly seen.
+# We read the last drawing as a seven, but the model has no good code for it: it puts it between the two classes, where few training images lie.
 # With your own drawing it may end otherwise.
 # Make the bar longer, or the stem more slanted, until the code arrives among the sevens.
 #
@@ -788,7 +729,8 @@ vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 # *Distribution matching in variational inference*, 2018.
 # Great circles: T. White, *Sampling generative networks*, 2016.
 # Active units: Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5.
-# Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *Unsupervised representation learning with deep convolutional generative adversarial networks*, ICLR 2016.
+# Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *Unsupervised representation learning with
+# deep convolutional generative adversarial networks*, ICLR 2016.
 #
 # **Next:** lesson 06 asks what the loss wants from the code, and changes it:
 # the price of a nat, a model that ignores its code, and latents that are easy to read.
@@ -796,7 +738,8 @@ vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 # %% [markdown] sitting="side roads"
 # ## Side roads · {{minutes}} min
 #
-# Nothing later needs these four.
+# Nothing later needs these five.
+# Each runs by itself when the main road has run; side road 3 also needs side road 2.
 #
 # ## Side road 1: the great circle
 #
@@ -849,7 +792,58 @@ ax.legend();
 # **What you see.** The straight line passes near the middle, the cross.
 # The great circle goes around it, by equal angles.
 #
-# ## Side road 2: forty dimensions in a plane
+# ## Side road 2: what is near what?
+#
+# *For readers who search by codes, for example for similar pictures.*
+#
+# Which space says best which images are alike: the pixels, or the codes?
+# We take 1,000 test images, and look for the nearest other test image of each: is it of the same class?
+#
+# **Predict.** The order of three spaces: 784 pixels, 2 latents, 40 latents.
+
+# %%
+def nearest(space, asked, k):
+    """The numbers of the k nearest other images of each image that is asked for, by distance in this space."""
+    return NearestNeighbors(n_neighbors=k + 1).fit(space).kneighbors(space[asked])[1][:, 1:]
+
+
+asked = np.arange(1000)[: len(mean)]
+pixels = data.x_test.reshape(len(data.x_test), -1)
+spaces = {"784 pixels": pixels, "2 latents": mean, "40 latents": mean_40}
+found = {name: nearest(space, asked, 4) for name, space in spaces.items()}
+same = {name: data.y_test[near[:, 0]] == data.y_test[asked] for name, near in found.items()}
+for name, hits in same.items():
+    print(f"{name:10s} nearest image of the same class: {with_error(hits)}")
+print(f"40 latents minus pixels, image by image: {with_error(same['40 latents'] * 1.0 - same['784 pixels'])}")
+
+# %% [markdown]
+# And three hard cases, the first ones in which the nearest image by pixels is of another class.
+# Above each picture stands its label.
+
+# %% alt="Three rows: a test image, its four nearest images by pixels, and its four nearest by code, each with its label above. A five: by pixels 4, 5, 6, 5, by code 5, 9, 8, 5. A thin two: by pixels four ones, by code four twos. A four: by pixels 9, 4, 4, 4, by code four fours."
+hard = asked[~same["784 pixels"]][:3]
+fig, axes = plt.subplots(3, 1, figsize=(9, 4.8))
+for i, ax in zip(hard, axes):
+    shown = [i, *found["784 pixels"][i], *found["40 latents"][i]]
+    kinds = ["image", *["pixels"] * 4, *["code"] * 4]
+    vh.plot_images(data.x_test[shown], titles=[f"{kind}: {data.y_test[j]}" for kind, j in zip(kinds, shown)], ax=ax)
+
+# %% tags=["guard"]
+for name, share in {"784 pixels": 0.907, "2 latents": 0.51, "40 latents": 0.933}.items():
+    vh.expect(f"same class nearby, {name}", same[name].mean(), at_least=share - 0.02, at_most=share + 0.02)
+
+# %% [markdown]
+# **What you see.** The answer: 40 latents (0.933), then the pixels (0.907), and far behind the two latents (0.510).
+# The difference of the first two is 0.026 ± 0.008, image by image: more than chance, for this one model.
+#
+# The three cases were chosen because the pixels fail, so they flatter the codes.
+# By pixels, the second image, a thin two, is near four ones: few white pixels, at the same places.
+# By code, all its neighbours are twos.
+# The first image is hard for both: among its neighbours by code are a nine and an eight.
+# Distance in pixels asks whether the same pixels are white; distance in codes asks whether the encoder gives similar codes.
+# Neither is "the true similarity".
+#
+# ## Side road 3: forty dimensions in a plane
 #
 # *For readers who have seen, or will draw, a picture of many latents in two.*
 #
@@ -879,6 +873,22 @@ vh.expect("nearest dot of the same class", same_in_picture.mean(), at_least=0.18
 # So do not conclude from such a picture that classes are mixed, nor, from another one, that they are separate.
 #
 # **And the axes themselves?**
+# We move one image, a seven, along three of them.
+
+# %% alt="Three rows of ten decoded pictures of a seven. Rows one and two, the two most used latents: the digit changes its shape. Row three, the least used latent: nothing changes."
+values = np.linspace(-2.5, 2.5, 10)
+rows = []
+for latent in (order[0], order[1], order[-1]):
+    moved = np.repeat(mean_40[:1], 10, axis=0)
+    moved[:, latent] = values
+    rows.append(vae_40.decode(moved))
+vh.plot_images(rows, ["most used", "second", "least used"], titles=[f"{v:.1f}" for v in values]);
+
+# %% [markdown]
+# **What you see.** The most used latents change the shape, several properties at once.
+# The least used one changes nothing.
+#
+# Are these the right axes?
 # Turn the whole code space, by any rotation: the density of the prior depends on the length of $z$ only, and a rotation changes no length.
 # So the prior does not say which axes are right.
 # In lesson 03, side road, the same held for the likelihood of a linear VAE, which is probabilistic PCA.
@@ -897,7 +907,7 @@ print(f"largest change of log p(z) by a rotation: {np.abs(after - before).max():
 # (M. Rolínek, D. Zietlow and G. Martius, *Variational autoencoders pursue PCA directions (by accident)*, CVPR 2019;
 # F. Locatello and others, *Challenging common assumptions in the unsupervised learning of disentangled representations*, ICML 2019.)
 #
-# ## Side road 3: a walk along a closed loop
+# ## Side road 4: a walk along a closed loop
 #
 # *For your eyes: a film without an end.*
 #
@@ -924,7 +934,7 @@ axes[1].set_title("every third picture, row by row");
 # It goes on through the channel between ones and nines, then nines, and comes back by threes.
 # It never jumps: the decoder is a smooth function, also where it was hardly trained.
 #
-# ## Side road 4: change it, and explain
+# ## Side road 5: change it, and explain
 #
 # *For readers who want to try more.*
 # No check, only your own eyes.
@@ -949,10 +959,10 @@ axes[1].set_title("every third picture, row by row");
 
 # %% tags=["guard"]
 for source, target, low, high in ((8, 3, 0.66, 0.76), (0, 1, 0.7, 0.8)):
-    codes, step_to = mean_40[data.y_test == source], average(target) - average(source)
+    from_codes, step_to = mean_40[data.y_test == source], average(target) - average(source)
     random_steps = controls * np.linalg.norm(step_to) / length
-    at_chance = [become(codes, random_step, target) for random_step in random_steps]
-    vh.expect(f"{source} becomes {target}", become(codes, step_to, target), at_least=low, at_most=high)
+    at_chance = [become(from_codes, random_step, target) for random_step in random_steps]
+    vh.expect(f"{source} becomes {target}", become(from_codes, step_to, target), at_least=low, at_most=high)
     vh.expect(f"{source} becomes {target} by a random step, at most", max(at_chance), at_most=0.08)
 
 # %%
