@@ -646,13 +646,14 @@ vh.expect("zeros called zeros after 9 − 4", become(zeros, direction, 0), at_le
 # A zero stays a zero, 96 times in 100.
 # The step was measured between fours and nines, and says nothing about zeros.
 #
-# Look at the sixth four: it has no closed form that could become a nine, and it becomes none.
+# Look at the sixth four: its reconstruction is hardly a four, and the step makes no nine of it.
 # The judge itself is right for 95 of 100 reconstructed fours, so a few points of all these shares may be its own errors.
 # (The averages come from training images, the counts from test images; one model.)
 #
 # ## Now you: across a hole, by hand
 #
 # The page of lesson 02, with the model of this lesson, and with its drawing pad.
+# (Where the page cannot be shown, a line that begins with `LatentExplorer(` stands in its place.)
 # Find the holes A to F in it.
 # Then draw a one.
 # Watch where its cloud lies, and what it costs in nats.
@@ -868,7 +869,7 @@ vh.expect("nearest dot of the same class", same_in_picture.mean(), at_least=0.18
 # **What you see.** In the picture the classes overlap strongly: the nearest dot is of the same class for only 24 % of the images.
 # In all 40 latents it is 93 %.
 # The dots are *shadows*: each code differs from its dot in 38 other directions, on average by 4.7, nearly its whole length.
-# The overlap comes from leaving out 87 % of the variance.
+# The picture leaves out 87 % of the variance.
 # So do not conclude from such a picture that classes are mixed, nor, from another one, that they are separate.
 #
 # **And the axes themselves?**
