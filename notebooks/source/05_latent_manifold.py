@@ -156,7 +156,6 @@ vh.expect("share of any other digit outside (prior: 0.19)", np.sort(shares_outsi
 #
 # The clouds are normal distributions, so we can compute this exactly.
 # There is one difficulty: far from a narrow cloud its density is so small that a computer rounds it to 0, and $\log 0$ is no number.
-# So one works with logarithms all the way.
 # For numbers $a_n$, `ops.logsumexp(a, axis)` gives $\log\sum_n e^{a_n}$ without this loss, because it takes the largest $a_n$ out first.
 #
 # ### Exercise 5.2 · The density of all clouds together · 10 min
@@ -276,7 +275,6 @@ vh.expect("highest ratio of the six holes", ratios.max(), at_most=0.27)
 # Eyes differ, so we train a judge: a small classifier of real digits (about ten seconds).
 # Its **certainty** is the probability that it gives to its favourite digit, from 0.1 to 1.
 # A clear digit gets nearly 1, a blend of two digits less.
-# (Certainty is not beauty: the judge may be sure of a picture that you would not accept.)
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -489,7 +487,7 @@ vh.plot_images(rows, row_titles, titles=[f"{t:.3g}" for t in np.linspace(0, 1, 9
 # One pair proves nothing.
 # So we take many pairs, and ask the judge about the picture half-way.
 # The pairs are of two kinds: means of two test images, and draws from the prior.
-# For each pair we take the difference of the two ways, so that it is a fair comparison.
+# For each pair we take the difference of the two ways.
 #
 # **Predict.** Which way gives the more certain pictures: for two latents, and for 40?
 
@@ -538,7 +536,7 @@ vh.expect("log density, line − circle, 40 latents, prior", np.mean(line - circ
 # Half-way between two images, the certainty falls from 0.958 to about 0.8 on *both* ways.
 #
 # The density says the opposite: half-way, the line runs through places that are denser, by 11 and 23 nats.
-# Even the middle of all, $z=0$, is denser (−69) than the places where codes of test images lie (−74).
+# Even $z=0$ is denser (−69) than the places where codes of test images lie (−74).
 # But in 40 dimensions there is so little room near the middle that hardly any draw lies there.
 # So a dense place is not a typical place, and the density does not tell which picture is clear.
 #
@@ -594,7 +592,7 @@ vh.expect("active latents", active.sum(), at_least=36, at_most=40)
 # **What you see.** By the threshold, 39 of 40 latents are active.
 # But 12 of them have a KL below 0.1 nats: the threshold is low.
 # A latent that does not save more nats of reconstruction than it costs is left at the prior, and the decoder learns to ignore it.
-# (One training of three epochs: a longer one, or another seed, may use another number of latents.)
+# (One training; another seed may use another number.)
 #
 # ## Arithmetic with codes
 #
@@ -731,8 +729,6 @@ vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 # Aggregate posterior, and average KL = information + mismatch: M. Hoffman and M. Johnson, *ELBO surgery: yet another way to carve up
 # the variational evidence lower bound*, NIPS workshop 2016.
 # A prior that follows the mixture: J. Tomczak and M. Welling, *VAE with a VampPrior*, AISTATS 2018.
-# How far mixture and prior differ, and what is drawn there: M. Rosca, B. Lakshminarayanan and S. Mohamed,
-# *Distribution matching in variational inference*, 2018.
 # Great circles: T. White, *Sampling generative networks*, 2016.
 # Active units: Y. Burda, R. Grosse and R. Salakhutdinov, *Importance weighted autoencoders*, ICLR 2016, section 5.
 # Arithmetic with codes: A. Radford, L. Metz and S. Chintala, *Unsupervised representation learning with
