@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy import stats
 
 import vae_helpers as vh
 from vae_helpers import evaluation
@@ -91,3 +92,32 @@ def test_a_latent_that_ignores_the_image_is_not_active(make_vae, binary):
     kernel[:, 1] = 0
     vae.encoder.get_layer("mean").set_weights([kernel, bias])
     assert vh.active_units(vae, binary).tolist() == [True, False, True]
+
+
+# The mixture of all clouds
+
+
+def clouds(n, latent_dim):
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(n, latent_dim)), rng.normal(size=(n, latent_dim)) - 1
+
+
+@pytest.mark.parametrize("at_once", [1, 40, evaluation._DENSITIES])
+def test_the_mixture_is_the_average_of_the_clouds(monkeypatch, at_once):
+    monkeypatch.setattr(evaluation, "_DENSITIES", at_once)
+    z, (mean, log_var) = np.random.default_rng(0).normal(size=(7, 3)), clouds(20, 3)
+    density = stats.norm(mean, np.exp(0.5 * log_var)).pdf(z[:, None]).prod(axis=-1).mean(axis=1)
+    np.testing.assert_allclose(vh.mixture_log_density(z, mean, log_var), np.log(density), rtol=1e-4)
+
+
+def test_the_mixture_has_area_one_and_a_logarithm_far_away():
+    mean, log_var = clouds(20, 1)
+    log_density = vh.mixture_log_density(GRID[:, None], mean, log_var)
+    assert np.sum(np.exp(log_density)) * (GRID[1] - GRID[0]) == pytest.approx(1, abs=1e-3)
+    assert np.isfinite(vh.mixture_log_density(np.array([[500.0]]), mean, log_var)).all()
+
+
+@pytest.mark.parametrize("z, mean", [((3,), (5, 2)), ((3, 1), (5, 2)), ((3, 2), (5,)), ((3, 2), (4, 2))])
+def test_shapes_that_do_not_fit_the_mixture_are_refused(z, mean):
+    with pytest.raises(ValueError, match="points, latent_dim"):
+        vh.mixture_log_density(np.zeros(z), np.zeros(mean), np.zeros((5, 2)))

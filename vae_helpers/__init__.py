@@ -31,6 +31,7 @@ from vae_helpers.evaluation import (
     frechet_distance,
     kl_per_dimension,
     log_likelihood,
+    mixture_log_density,
     mutual_information,
     mutual_information_gap,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "load_colour_images",
     "load_images",
     "log_likelihood",
+    "mixture_log_density",
     "mlp_decoder",
     "mlp_encoder",
     "mosaic",

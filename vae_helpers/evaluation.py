@@ -1,4 +1,4 @@
-"""How good a trained VAE is: importance-weighted log-likelihood, KL per dimension, active units, disentanglement."""
+"""How good a trained VAE is: likelihood, KL per dimension, active units, the mixture of clouds, disentanglement."""
 
 import math
 
@@ -12,6 +12,8 @@ from vae_helpers.training import whole
 
 # Rows decoded in one call: memory stays flat however many images and samples are asked for.
 _ROWS = 4096
+# Densities (one point, one cloud) computed in one call, for the same reason.
+_DENSITIES = 2**22
 
 
 def log_likelihood(vae, x, samples=500, seed=0):
@@ -69,6 +71,34 @@ def active_units(vae, x, threshold=0.01):
     """
     mean, _ = vae.encode(x)
     return np.var(ops.convert_to_numpy(mean), axis=0) > threshold
+
+
+def mixture_log_density(z, mean, log_var):
+    """log of the density of the mixture of clouds at each point: of the average of N(z; mean_n, exp(log_var_n)).
+
+    z: (points, latent_dim). mean, log_var: (clouds, latent_dim), for example what the encoder gives for all images:
+        the mixture is then the aggregate posterior. Returns a numpy array (points,), in nats.
+    Raises ValueError for shapes that do not fit.
+    Source: Hoffman & Johnson, ELBO surgery (2016), equation 2.
+    """
+    z, mean, log_var = (np.asarray(ops.convert_to_numpy(array), "float64") for array in (z, mean, log_var))
+    if mean.ndim != 2 or mean.shape != log_var.shape or z.ndim != 2 or z.shape[1] != mean.shape[1]:
+        shapes = f"z has shape {z.shape}, mean {mean.shape} and log_var {log_var.shape}"
+        raise ValueError(f"{shapes}; give (points, latent_dim), and twice (clouds, latent_dim).")
+    # (z - mean)² / σ², multiplied out: one product of matrices for all points and clouds
+    precision = np.exp(-log_var)
+    of_clouds = np.concatenate([-0.5 * precision, mean * precision], axis=1).T
+    constants = -0.5 * np.sum(mean**2 * precision + log_var + math.log(2 * math.pi), axis=1)
+    of_points = np.concatenate([z**2, z], axis=1)
+    parts = np.array_split(of_points, max(1, len(z) * len(mean) // _DENSITIES))
+    return np.concatenate([_log_sum(part @ of_clouds + constants) for part in parts]) - math.log(len(mean))
+
+
+def _log_sum(values):
+    """log of the sum of exp along axis 1, for an array that may be overwritten."""
+    top = values.max(axis=1, keepdims=True)
+    values -= top
+    return np.log(np.sum(np.exp(values, out=values), axis=1)) + top[:, 0]
 
 
 def fill_in(vae, x, seen, steps=30, seed=0, start=0.0):

@@ -1,4 +1,4 @@
-"""The checks of lesson 05: the grid of codes, the great circle, the active latents."""
+"""The checks of lesson 05: the grid of codes, the density of the mixture, the active latents, the great circle."""
 
 import itertools
 import math
@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from scipy import special, stats
 from tables import rows, shown
+
+import vae_helpers as vh
 
 
 def grid_codes(values):
@@ -25,6 +28,47 @@ def great_circle(start, end, steps):
 
 def active_latents(mean, threshold):
     return mean.var(axis=0) > threshold
+
+
+def mixture_log_density(z, mean, log_var):
+    of_clouds = vh.gaussian_log_prob(ops.expand_dims(z, 1), mean, log_var)
+    return ops.logsumexp(of_clouds, axis=1) - math.log(len(mean))
+
+
+def mixture_by_scipy(z, mean, log_var):
+    """One point and one cloud after the other."""
+    mean, deviation = np.asarray(mean, "float64"), np.exp(0.5 * np.asarray(log_var, "float64"))
+    densities = []
+    for point in np.asarray(z, "float64"):
+        of_clouds = [stats.norm(m, s).logpdf(point).sum() for m, s in zip(mean, deviation)]
+        densities.append(special.logsumexp(of_clouds) - np.log(len(mean)))
+    return densities
+
+
+def mixture_by_weights(z, mean, log_var):
+    z, mean, log_var = (np.asarray(array, "float64") for array in (z, mean, log_var))
+    distance = ((z[:, None] - mean) ** 2 / np.exp(log_var)).sum(axis=2)
+    width = log_var.sum(axis=1) + mean.shape[1] * np.log(2 * np.pi)
+    return special.logsumexp(-0.5 * (distance + width), b=1 / len(mean), axis=1)
+
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def of_clouds(z, mean, log_var, constant=LOG_2PI, spread=np.exp, factor=0.5, width=0.5):
+    """log density of each cloud at each point, in numpy, with what students change."""
+    z, mean, log_var = (np.asarray(array, "float64") for array in (z, mean, log_var))
+    distance = (z[:, None] - mean) ** 2 / spread(log_var)
+    return (-factor * distance - width * np.log(spread(log_var)) - 0.5 * constant).sum(axis=-1)
+
+
+def lme(values, axis=1):
+    return special.logsumexp(values, axis=axis) - np.log(np.shape(values)[axis])
+
+
+def of_one_latent(z, mean, log_var, j):
+    z, mean, log_var = (np.asarray(array, "float64")[:, j : j + 1] for array in (z, mean, log_var))
+    return lme(of_clouds(z, mean, log_var))
 
 
 def codes_by_loops(values):
@@ -97,7 +141,7 @@ def circle_by_turning(start, end, steps):
 
 
 # The line that matters of each solution; a check names mistakes, and never says how to write it.
-ESSENCE = ["[::-1]", "meshgrid", "linspace", "arccos(", "sin((1", ".var(", "> threshold"]
+ESSENCE = ["[::-1]", "meshgrid", "linspace", "arccos(", "sin((1", ".var(", "> threshold", "gaussian_log_prob("]
 
 # What students write, and a phrase of the diagnosis that it should get.
 WRONG = {
@@ -142,6 +186,48 @@ WRONG = {
         ),
         (lambda v: grid_codes(v) - v.mean(), "the mean of the right values is subtracted from them"),
         (lambda v: np.roll(grid_codes(v), 1, axis=0), "the values are right, but moved by one place along axis 0"),
+    ],
+    "mixture_log_density": [
+        (lambda *a: special.logsumexp(of_clouds(*a), axis=1), "log n is missing"),
+        (lambda *a: of_clouds(*a).mean(axis=1), "average of the logarithms"),
+        (lambda *a: ops.mean(vh.gaussian_log_prob(ops.expand_dims(a[0], 1), *a[1:]), axis=1), "of the logarithms"),
+        (lambda *a: of_clouds(*a).sum(axis=1), "sum of the logarithms"),
+        (lambda *a: np.exp(of_clouds(*a)).mean(axis=1), "this is the density; return"),
+        (lambda *a: np.exp(of_clouds(*a)).sum(axis=1), "sum of the densities"),
+        (lambda *a: of_clouds(*a).max(axis=1), "largest of the clouds alone; average"),
+        (lambda *a: of_clouds(*a).max(axis=1) - np.log(len(a[1])), "largest of the clouds alone, divided"),
+        (lambda *a: lme(of_clouds(*a), axis=0), "you average over the points"),
+        (lambda *a: special.logsumexp(of_clouds(*a), axis=0), "you add over the points"),
+        (lambda *a: special.logsumexp(of_clouds(*a)) - np.log(of_clouds(*a).size), "averaged together"),
+        (lambda *a: np.mean(lme(of_clouds(*a))), "mean over the points"),
+        (lambda *a: special.logsumexp(of_clouds(*a), axis=1) - np.log(len(a[0])), "log of the number of points"),
+        (lambda *a: special.logsumexp(of_clouds(*a), axis=1) - len(a[1]), "you subtract n"),
+        (lambda *a: special.logsumexp(of_clouds(*a), axis=1) / len(a[1]), "after the logarithm"),
+        (lambda *a: special.logsumexp(of_clouds(*a), axis=1) + np.log(len(a[1])), "log n is added"),
+        (lambda *a: lme(of_clouds(*a, spread=lambda v: np.exp(2 * v))), "you square it once more"),
+        (lambda *a: lme(of_clouds(*a, spread=lambda v: np.exp(v / 2))), "divides by σ²"),
+        (lambda *a: lme(of_clouds(*a, spread=lambda v: np.exp(-v))), "sign of log_var is turned"),
+        (lambda *a: lme(of_clouds(*a, constant=0.0)), "constant log 2π is missing"),
+        (lambda *a: lme(of_clouds(*a, factor=1.0)), "the ½ before the squared distance"),
+        (lambda *a: lme(of_clouds(*a, width=0.0)), "width of a cloud is missing"),
+        (
+            lambda z, m, v: of_clouds(z, np.mean(m, 0, keepdims=True), np.mean(v, 0, keepdims=True))[:, 0],
+            "average the clouds first",
+        ),
+        (lambda *a: sum(of_one_latent(*a, j) for j in range(len(a[0][0]))), "each latent is averaged by itself"),
+        (lambda *a: np.stack([of_one_latent(*a, j) for j in range(len(a[0][0]))], 1), "one value for each latent"),
+        (of_clouds, "log densities of all clouds"),
+        (lambda *a: vh.gaussian_log_prob(ops.expand_dims(a[0], 1), *a[1:]), "log densities of all clouds"),
+        (lambda *a: of_clouds(*a)[:, 0], "the first cloud"),
+        (lambda *a: -lme(of_clouds(*a)), "the sign is turned"),
+        (lambda *a: lme(of_clouds(*a)) / np.log(2), "log2"),
+        (lambda *a: np.log(np.exp(of_clouds(*a)).mean(axis=1)), "each exp gives 0"),
+        (lambda *a: np.log(np.exp(of_clouds(*a)).mean(axis=1) + 1e-300), "no small number under the logarithm"),
+        (lambda *a: np.log(np.exp(np.clip(of_clouds(*a), -50, None)).mean(axis=1)), "Cut nothing off"),
+        (lambda z, m, v: vh.gaussian_log_prob(z, m, v), "stopped with"),
+        (lambda *a: lme(of_clouds(*a))[:, None], "the result has shape (4, 1)"),
+        (lambda z, m, v: lme(of_clouds(z, m[:-1], v[:-1])), "it should be -3.1"),
+        (lambda *a: 2 * lme(of_clouds(*a)), "every value is 2 times"),
     ],
     "great_circle": [
         (lambda a, b, n: np.linspace(a, b, n), "this is the straight line"),
@@ -288,6 +374,7 @@ RIGHT = {
         lambda v: np.array(list(itertools.product(v[::-1], v)))[:, ::-1],
         lambda v: tf.stack([tf.reshape(g, [-1]) for g in tf.meshgrid(v, tf.reverse(v, [0]))], axis=1),
     ],
+    "mixture_log_density": [mixture_log_density, mixture_by_scipy, mixture_by_weights],
     "great_circle": [great_circle, circle_by_scipy, circle_by_turning],
     "active_latents": [
         active_latents,

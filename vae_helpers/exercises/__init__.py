@@ -11,7 +11,7 @@ from vae_helpers.exercises.lesson_01 import draw_fitted, pca_reconstruct, square
 from vae_helpers.exercises.lesson_02 import bernoulli_nll, reparameterize, train_step
 from vae_helpers.exercises.lesson_03 import effective_beta, elbo_of_one_draw, gaussian_kl, kl_between
 from vae_helpers.exercises.lesson_04 import binarize, convolve, transposed_size
-from vae_helpers.exercises.lesson_05 import active_latents, great_circle, grid_codes
+from vae_helpers.exercises.lesson_05 import active_latents, great_circle, grid_codes, mixture_log_density
 from vae_helpers.exercises.lesson_06 import (
     free_bits_kl,
     mutual_information_gap,
@@ -45,6 +45,7 @@ __all__ = [
     "importance_bound",
     "kl_between",
     "log_normalizer",
+    "mixture_log_density",
     "mutual_information_gap",
     "nearest_code",
     "pca_reconstruct",

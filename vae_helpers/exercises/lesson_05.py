@@ -1,9 +1,11 @@
-"""The checks of lesson 05: the grid of codes, the great circle, the active latents."""
+"""The checks of lesson 05: the grid of codes, the density of the mixture, the active latents, the great circle."""
+
+import math
 
 import numpy as np
 
 from vae_helpers.exercises.lesson_01 import line
-from vae_helpers.exercises.report import exercise, numbers
+from vae_helpers.exercises.report import exercise, numbers, tensors
 
 
 def _grid(first, second, order="rows"):
@@ -90,7 +92,7 @@ def _bent(a, b, n, lengths=_even, raw=False):
 
 @exercise
 def great_circle(report):
-    """Exercise 5.2. function(start, end, steps): two codes (latent,) → the points of a great circle, (steps, latent).
+    """Exercise 5.4. function(start, end, steps): two codes (latent,) → the points of a great circle, (steps, latent).
 
     The direction turns by equal angles, and the length goes evenly from that of start to that of end.
     """
@@ -178,6 +180,121 @@ def _wrong_angle(a, b, n, clip):
 def _without_sine(a, b, n):
     cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
     return _circle(a, b, n) * np.sqrt(1 - cosine**2)
+
+
+def _log_densities(z, mean, log_var, spread=None, squared=True, constant=True, factor=True):
+    """log of each cloud's density in each latent, (points, clouds, latent); the flags leave a part out."""
+    z, mean, log_var = (np.asarray(array, "float64") for array in (z, mean, log_var))
+    spread = np.exp(log_var) if spread is None else spread(log_var)
+    distance = (z[:, None] - mean) ** (2 if squared else 1)
+    half = 0.5 if factor else 1.0
+    log_det = 0.5 * np.log(spread)
+    return -half * distance / spread - log_det - (0.5 * math.log(2 * math.pi) if constant else 0.0)
+
+
+def _clouds(z, mean, log_var, **parts):
+    return _log_densities(z, mean, log_var, **parts).sum(axis=-1)
+
+
+def _log_of_sum(values, axis=1):
+    top = values.max(axis=axis, keepdims=True)
+    return np.log(np.exp(values - top).sum(axis=axis)) + np.squeeze(top, axis)
+
+
+def _log_of_mean(values, axis=1):
+    return _log_of_sum(values, axis) - math.log(values.shape[axis])
+
+
+def _mixture(z, mean, log_var, **parts):
+    return _log_of_mean(_clouds(z, mean, log_var, **parts))
+
+
+def _one_cloud(z, mean, log_var):
+    """What is left when the clouds are averaged first: one normal distribution."""
+    mean, log_var = np.asarray(mean, "float64").mean(0), np.asarray(log_var, "float64").mean(0)
+    return _clouds(z, mean[None], log_var[None])[:, 0]
+
+
+@exercise
+def mixture_log_density(report):
+    """Exercise 5.2. function(z, mean, log_var): (points, latent), (clouds, latent) twice → log density, (points,)."""
+    cases = [
+        (numbers(4, 2), numbers(3, 2, seed=1), numbers(3, 2, seed=2) - 1),
+        tensors(numbers(3, 2, seed=3), numbers(5, 2, seed=4), numbers(5, 2, seed=5) - 0.5),
+        (numbers(2, 3, seed=6), numbers(4, 3, seed=7), numbers(4, 3, seed=8)),
+    ]
+    mistakes = [
+        ("the clouds are added, not averaged: log n is missing, with n the number of clouds.",
+         lambda *a: _log_of_sum(_clouds(*a))),
+        ("this is the average of the logarithms; take the logarithm of the average density.",
+         lambda *a: _clouds(*a).mean(1)),
+        ("this is the sum of the logarithms, as if one point had to lie in all clouds; average the densities.",
+         lambda *a: _clouds(*a).sum(1)),
+        ("this is the density; return its logarithm.", lambda *a: np.exp(_mixture(*a))),
+        ("this is the sum of the densities; return the logarithm of their average.",
+         lambda *a: np.exp(_log_of_sum(_clouds(*a)))),
+        ("this is the largest of the clouds alone; average the densities of all clouds.",
+         lambda *a: _clouds(*a).max(1)),
+        ("this is the largest of the clouds alone, divided by n; average the densities of all clouds.",
+         lambda *a: _clouds(*a).max(1) - math.log(len(a[1]))),
+        ("you average over the points; the clouds are what is averaged: one value for each point.",
+         lambda *a: _log_of_mean(_clouds(*a), axis=0)),
+        ("you add over the points; the clouds are what is averaged: one value for each point.",
+         lambda *a: _log_of_sum(_clouds(*a), axis=0)),
+        ("points and clouds are averaged together; return one value for each point.",
+         lambda *a: _log_of_mean(_clouds(*a).reshape(1, -1))[0]),
+        ("this is the mean over the points; return one value for each point.", lambda *a: _mixture(*a).mean()),
+        ("you subtract the log of the number of points; average over the clouds, and subtract the log of theirs.",
+         lambda *a: _log_of_sum(_clouds(*a)) - math.log(len(a[0]))),
+        ("you subtract n; dividing by n inside the logarithm subtracts log n.",
+         lambda *a: _log_of_sum(_clouds(*a)) - len(a[1])),
+        ("you divide by n after the logarithm; dividing before it subtracts log n.",
+         lambda *a: _log_of_sum(_clouds(*a)) / len(a[1])),
+        ("log n is added; dividing by n subtracts it.", lambda *a: _log_of_sum(_clouds(*a)) + math.log(len(a[1]))),
+        ("log_var is the logarithm of the variance; you take it for the variance.",
+         lambda *a: _mixture(*a, spread=lambda log_var: log_var)),
+        ("exp(log_var) is the variance; you square it once more.",
+         lambda *a: _mixture(*a, spread=lambda log_var: np.exp(2 * log_var))),
+        ("exp(log_var / 2) is σ; the density divides by σ², the variance.",
+         lambda *a: _mixture(*a, spread=lambda log_var: np.exp(0.5 * log_var))),
+        ("the sign of log_var is turned.", lambda *a: _mixture(*a, spread=lambda log_var: np.exp(-log_var))),
+        ("the constant log 2π is missing in the density of a cloud.", lambda *a: _mixture(*a, constant=False)),
+        ("the ½ before the squared distance is missing.", lambda *a: _mixture(*a, factor=False)),
+        ("the width of a cloud is missing in front: a wide cloud has a lower density everywhere, by −½ log_var.",
+         _without_width),
+        ("you average the clouds first, and take the density of one normal distribution; average the densities.",
+         _one_cloud),
+        ("each latent is averaged by itself: within one cloud the latents belong together. Sum over them first.",
+         lambda *a: _log_of_mean(_log_densities(*a)).sum(-1)),
+        ("there is one value for each latent; sum over the latents of a cloud first.",
+         lambda *a: _log_of_mean(_log_densities(*a))),
+        ("these are the log densities of all clouds; average them over the clouds: one value for each point.", _clouds),
+        ("this is the density of the first cloud; average over all of them.", lambda *a: _clouds(*a)[:, 0]),
+        ("the sign is turned.", lambda *a: -_mixture(*a)),
+        ("this is log2; the course counts in nats.", lambda *a: _mixture(*a) / math.log(2)),
+    ]  # fmt: skip
+    report.compare(cases, _mixture, mistakes, "one value for each point.")
+    _check_far(report)
+    return "the logarithm of the average density of all clouds, one value for each point, also far from all of them."
+
+
+def _without_width(z, mean, log_var):
+    log_var = np.asarray(log_var, "float64")
+    return _log_of_mean(_clouds(z, mean, log_var) + 0.5 * log_var.sum(-1))
+
+
+def _check_far(report):
+    """Points so far from narrow clouds that the exponential of each log density is 0 in a computer."""
+    z, mean, log_var = np.array([[3.0, 3.0], [-4.0, 0.5]]), numbers(5, 2, seed=9) / 2, numbers(5, 2, seed=10) / 4 - 5.5
+    case = tensors(z, mean, log_var)
+    found, ok = report.array(*case), "the values are right near the clouds. "
+    if not np.isfinite(found).all():
+        report.wrong(ok + "But for a point far from all clouds each exp gives 0, and log 0 is −infinity.\n"
+                     "Use ops.logsumexp, which takes the largest one out first.")  # fmt: skip
+    right = _mixture(*(np.asarray(array, "float64") for array in case))
+    if found.shape != right.shape or not np.allclose(found, right, rtol=1e-3):
+        report.wrong(ok + "But for a point far from all clouds they are wrong. Cut nothing off, and add no small "
+                     "number under the logarithm: use ops.logsumexp.")  # fmt: skip
 
 
 @exercise
