@@ -163,8 +163,8 @@ if tfp:
 # ### Exercise 7.2 · The best σ² · 6 min
 #
 # For given means, which $\sigma^2$ makes the formula smallest, with all images of a batch together?
-# Take pencil and paper: write $v$ for $\sigma^2$, add up the formula over $N$ images,
-# set its derivative with respect to $v$ to zero, and solve for $v$.
+# Take pencil and paper: add up the formula over $N$ images, treat $\sigma^2$ as *one* unknown number,
+# set the derivative with respect to it to zero, and solve.
 # Then write it as code.
 
 # %%
@@ -383,13 +383,14 @@ vh.expect("learned σ", np.exp(log_var_best / 2), at_least=0.09, at_most=0.14)
 
 # %% [markdown]
 # **What you see.** The answer: the continuous Bernoulli needs the fewest bits, and one density needs more than 8.
-# Each row is one training, but a difference of one bit is 543 nats per image.
+# Each row is one training, so small differences say nothing here.
+# (One bit per pixel is 543 nats per image.)
 #
 # - The normal distribution with $\sigma=1$ is **worse than a model that knows nothing**.
 #   Its pictures are not bad (below).
 #   But as a *likelihood* it says that a pixel may lie anywhere between about −2 and 3.
 # - The best $\sigma$ is near 0.11.
-#   To exchange $\sigma$ after the training helps a lot, but not enough: the model had learned that errors are cheap.
+#   A better $\sigma$ after the training helps a lot, but not enough: the model had learned that errors are cheap.
 #   Its KL is about a tenth, so its code says less.
 # - About half of the pixels are black.
 #   There the continuous Bernoulli can rise steeply towards 0, while the normal distribution
@@ -428,7 +429,8 @@ vh.expect("means of draws minus formula", np.abs(mean_of_draws - formula).max(),
 # With $\sigma=1$ it is an old television; with the best $\sigma$ a picture under weak grain;
 # with the continuous Bernoulli the background is quiet, and the cloth is covered with strong grain.
 # (Values outside of $[0,1]$ are shown as black or white.)
-# All three treat the pixels as independent once $z$ is known, and the grain is what they say about the rest.
+# All three models treat the pixels as independent once $z$ is known.
+# What the code does not tell is left to each pixel alone: that is the grain.
 #
 # Papers and tutorials usually show the *means*.
 # That is fine if they say so.
@@ -533,6 +535,7 @@ vh.expect("share of single draws above log p(x)", np.mean(draws > small_evidence
 # %% [markdown]
 # **What you see.** The answer: about 3.
 # With $k=1$ the dots start at the ELBO; each step goes up, and they end at $\log p(x)$, as exactly as the draws can tell.
+# (The weights are not even bounded here: far out, this narrow $q$ falls faster than the prior.)
 #
 # The order matters.
 # The average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take.
@@ -543,8 +546,9 @@ vh.expect("share of single draws above log p(x)", np.mean(draws > small_evidence
 #
 # ### Exercise 7.4 · The bound from weights · 8 min
 #
-# The weights of an MNIST image are numbers like $e^{-100}$ and smaller.
-# In the line above, a computer would round them to 0, and the logarithm of 0 is $-\infty$.
+# The weights of the small model are numbers like $e^{-3}$, and the cell above computes them.
+# Those of an MNIST image are like $e^{-100}$ and smaller.
+# A computer may round them to 0, and the logarithm of 0 is $-\infty$.
 # You get $\log w$ for $k$ draws of each image, and stay with logarithms:
 # `ops.logsumexp(…, axis=…)` is the logarithm of a sum of exponentials, without this loss.
 # A sum is not yet a mean.
@@ -568,7 +572,7 @@ vh.check.importance_bound(importance_bound)
 # ### Training with the bound
 #
 # The bound can also be what we train with.
-# Its gradient shows what that does.
+# Its gradient, written $\nabla$, shows what that does.
 # Because $\nabla w=w\,\nabla\log w$,
 #
 # $$\nabla\log\frac1k\sum_iw_i=\frac{\sum_i\nabla w_i}{\sum_iw_i}=\sum_i\frac{w_i}{w_1+\dots+w_k}\,\nabla\log w_i$$
@@ -703,6 +707,7 @@ vh.expect("largest gain in the ELBO by k = 5, nats", max(gain[0].mean() for gain
 last_steps = {k: np.mean([stairs[k, s][-1] - stairs[k, s][-2] for s in range(settings.seeds)]) for k in (1, 5)}
 vh.expect("last step, k = 1, nats", last_steps[1], at_least=0.05, at_most=1.0)
 vh.expect("last step, k = 5, nats", last_steps[5], at_least=0.05, at_most=1.0)
+vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], at_least=0)
 
 # %% [markdown]
 # **What you see.** The answer: $\log p(x)$ rises, and the ELBO falls.
@@ -716,7 +721,7 @@ vh.expect("last step, k = 5, nats", last_steps[5], at_least=0.05, at_most=1.0)
 # - Much of what looks like a bad *model* at the left was a bad *bound*: 8 nats and more.
 # - The steps become smaller, but from 1000 to 5000 draws all six still rise.
 #   So 5000 draws give an estimate from below, and a report says how many draws it used.
-#   The lines of $k=5$ rise more there, so with more draws its lead would not shrink.
+#   The lines of $k=5$ rise more there, so its lead does not come from too few draws.
 # - Two of *one* colour, at the same number of draws, differ by a few tenths of a nat: the luck of the training.
 #
 # Images differ far more: the mean over 100 images has a standard error of 2 to 3 nats.
@@ -724,10 +729,23 @@ vh.expect("last step, k = 5, nats", last_steps[5], at_least=0.05, at_most=1.0)
 #
 # A word of care.
 # "Better after the same passes" is not "better after the same time": five draws mean more work in each step.
+# The control, $k=1$ with twice as many passes, took about as many seconds as $k=5$, and gained more.
 # And the larger gap between ELBO and $\log p(x)$ says that the clouds of $k=5$ are *farther* from the posterior (lesson 03).
 # There is a known limit as well: with growing $k$, the gradient for the *encoder* drowns in its own noise (Rainforth and others, 2018).
 # A better estimate of the same gradient removes this (Tucker and others, 2019).
 # A side road measures both.
+#
+# **Question.** A paper trains two methods once each.
+# Its gain is 0.3 nats, with a standard error of 0.1, over the same images.
+# Is the new method better?
+#
+# <details><summary>Open the answer</summary>
+#
+# The paper cannot say.
+# The 0.1 is the luck of the images; the luck of the training is not in it.
+# Above, three trainings of *one* method differ by about 0.4 nats.
+#
+# </details>
 
 # %% [markdown]
 # ### A published table
@@ -799,7 +817,7 @@ for k, fact in facts.items():
 # Each row is *one* training, and its ± holds the images only.
 # The three seeds above say that the luck of a training is a few tenths of a nat, in small models.
 #
-# Somebody who compares *their ELBO* with *the paper's estimate of* $\log p(x)$ finds a difference that no model is to blame for.
+# If you compare *your ELBO* with *the paper's estimate of* $\log p(x)$, you compare two steps of the stairs, not two models.
 #
 # **Question.** Which of these may be put beside this table?
 # (a) The ELBOs of lessons 02 to 06.
