@@ -56,7 +56,7 @@ rng = np.random.default_rng(0)
 #
 # ### A density
 #
-# Lesson 04 ended a section with a warning: the Bernoulli formula on *grey* pixels is a usable loss, but no likelihood.
+# Lesson 04 warned: the Bernoulli formula on *grey* pixels is a usable loss, but no likelihood.
 # Why, and how is it repaired?
 #
 # Take a grey pixel $x$ as any number between 0 and 1.
@@ -90,7 +90,6 @@ for r, target in ((0.5, 0.693), (0.1, 1.010), (0.99, 1.545)):
 # %% [markdown]
 # **What you see.** The answer: less.
 # Left, no curve has more than half of the area that a density needs, and each has another area.
-# So the formula is not just off by a constant.
 # Right, each curve is divided by its area, and now they are densities.
 # This is the **continuous Bernoulli** distribution (Loaiza-Ganem and Cunningham, 2019).
 # It can be higher than 1, so its logarithm can be positive: a *density* is not a probability, and its "surprise" may be negative.
@@ -154,8 +153,7 @@ if tfp:
 # $$-\log p(x\mid z)=\frac{\lVert x-\hat x\rVert^2}{2\sigma^2}+\frac D2\log(2\pi\sigma^2)$$
 #
 # If $\sigma$ is fixed, the second term is a constant, and many programs drop it.
-# But $\sigma$ also stands under the first term.
-# There it decides how much an error costs *compared with the KL*: a large $\sigma$ makes errors cheap.
+# But in the first term, $\sigma$ decides how much an error costs *compared with the KL*: a large $\sigma$ makes errors cheap.
 # "Squared error plus KL" is this formula with $\sigma^2=\frac12$, chosen silently.
 #
 # So let the data choose.
@@ -185,7 +183,7 @@ vh.check.best_variance(best_variance)
 # After training we fix it, with 10,000 training images:
 # a likelihood that looks at the test images to choose its $\sigma$ would not be fair.
 #
-# One thing to remember: a normal distribution does not know that pixels lie between 0 and 1.
+# But a normal distribution does not know that pixels lie between 0 and 1.
 # What it puts outside is lost.
 
 # %%
@@ -200,12 +198,10 @@ for sigma in (1.0, 0.1):
 #
 # ### Bits per pixel
 #
-# Now we have densities.
-# Before we compare them, one more trap.
+# Before we compare densities, one more trap.
 # Our pixels are not any number in $[0, 1]$: they are one of 256 levels.
-# A density on such data can cheat, by a very narrow peak on a level.
-# Take a pixel that is 0 in all of 1000 images, like many in our images.
-# We give it a normal density, narrower and narrower.
+# A density can cheat, by a very narrow peak on a level.
+# Take a pixel that is 0 in all of 1000 images, and a normal density, narrower and narrower.
 # In the second column, the pixel got noise: instead of exactly 0, it is any number between 0 and $\frac1{256}$.
 
 # %%
@@ -439,8 +435,6 @@ vh.expect("means of draws minus formula", np.abs(mean_of_draws - formula).max(),
 # Now compare the means only.
 # Those of $\sigma=1$, the *worst* likelihood, are at least as clean as the others.
 # This is a first sign that likelihood and pictures are two different things; the end of sitting B takes it up.
-#
-# Here is a good place to stop.
 
 # %% [markdown] sitting="B"
 # ## Sitting B: the likelihood of digits · {{minutes}} min
@@ -473,8 +467,7 @@ vh.expect("means of draws minus formula", np.abs(mean_of_draws - formula).max(),
 # Do the stairs *reach* $\log p(x)$?
 # For $k\to\infty$ they do, if the weights are bounded (Burda and others, theorem 1);
 # it is enough that the ELBO is finite and that $q$ is nowhere zero where the posterior is not.
-# But how fast they climb depends on the weights.
-# If a few rare draws carry nearly all of the weight, the climb is slow.
+# But if a few rare draws carry nearly all of the weight, the climb is slow.
 #
 # First a case where we know the truth.
 # The small model of lesson 03 has one latent and four pixels, so both ends of the stairs come from quadrature.
@@ -537,9 +530,7 @@ vh.expect("share of single draws above log p(x)", np.mean(draws > small_evidence
 # With $k=1$ the dots start at the ELBO; each step goes up, and they end at $\log p(x)$, as exactly as the draws can tell.
 # (The weights are not even bounded here: far out, this narrow $q$ falls faster than the prior.)
 #
-# The order matters.
-# The average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take.
-# The logarithm of the *average* is a dot farther to the right.
+# The order matters: the average of the *logarithms* of all draws is the first dot, the ELBO, however many draws you take.
 #
 # One single estimate can lie above $\log p(x)$, by chance.
 # The *average* of the estimates does not.
@@ -571,8 +562,8 @@ vh.check.importance_bound(importance_bound)
 #
 # ### Training with the bound
 #
-# The bound can also be what we train with.
-# Its gradient, written $\nabla$, shows what that does.
+# What does it do to *train* with the bound?
+# Its gradient, written $\nabla$, shows it.
 # Because $\nabla w=w\,\nabla\log w$,
 #
 # $$\nabla\log\frac1k\sum_iw_i=\frac{\sum_i\nabla w_i}{\sum_iw_i}=\sum_i\frac{w_i}{w_1+\dots+w_k}\,\nabla\log w_i$$
@@ -634,7 +625,7 @@ vh.expect("gradient by shares minus that of the bound, relative", off, at_most=1
 # The network is that of Burda and others: 50 latents, and two hidden layers of 200 with tanh on each side.
 # Each training gets the same 20,000 images and 6 passes over them, and each $k$ gets three seeds.
 #
-# **Predict.** Trained with $k=5$ in place of $k=1$, which will rise: the ELBO, $\log p(x)$, the number of active latents?
+# **Predict.** Trained with $k=5$ in place of $k=1$, which will rise: the ELBO, or $\log p(x)$, or both?
 
 # %%
 def burda_networks():
@@ -678,11 +669,10 @@ def stair(vae, k):
 
 
 stairs = {}
-print("trained with       ELBO  ", *(f"{k:5d} draws" for k in steps[1:]), "  active latents")
+print("trained with       ELBO  ", *(f"{k:5d} draws" for k in steps[1:]))
 for (k, seed), vae in small.items():
     stairs[k, seed] = np.array([stair(vae, draws) for draws in steps])  # (steps, images)
-    active = vh.active_units(vae, data.x_test).sum()
-    print(f"k = {k}, seed {seed}", *(f"{values.mean():11.2f}" for values in stairs[k, seed]), f"{active:8d} of 50")
+    print(f"k = {k}, seed {seed}", *(f"{values.mean():11.2f}" for values in stairs[k, seed]))
 
 # %%
 gains = [stairs[5, seed] - stairs[1, seed] for seed in range(settings.seeds)]  # image by image
@@ -712,27 +702,20 @@ vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], a
 # %% [markdown]
 # **What you see.** The answer: $\log p(x)$ rises, and the ELBO falls.
 # Judged by the ELBO alone, the better model would lose, with every seed.
-# At 5000 draws, $k=5$ is ahead by 2 nats with each of the three seeds.
-# The ± is the standard error over the *images*; how far the three numbers lie apart shows what the *seed* does.
-# Nearly all latents are active in all six models, so here this number shows nothing.
+# At 5000 draws, $k=5$ is ahead by 2 nats or more with each of the three seeds.
+# The ± is the standard error over the *images*, of differences image by image; how far the three numbers lie apart shows what the *seed* does.
 #
-# Three more things to read from the lines.
-#
-# - Much of what looks like a bad *model* at the left was a bad *bound*: 8 nats and more.
-# - The steps become smaller, but from 1000 to 5000 draws all six still rise.
+# - Much of what looks like a bad *model* at the left was a bad *bound*: some 8 nats with $k=1$.
+# - From 1000 to 5000 draws all six still rise.
 #   So 5000 draws give an estimate from below, and a report says how many draws it used.
 #   The lines of $k=5$ rise more there, so its lead does not come from too few draws.
-# - Two of *one* colour, at the same number of draws, differ by a few tenths of a nat: the luck of the training.
-#
-# Images differ far more: the mean over 100 images has a standard error of 2 to 3 nats.
-# That is why we took the difference image by image, where most of it cancels.
 #
 # A word of care.
 # "Better after the same passes" is not "better after the same time": five draws mean more work in each step.
 # The control, $k=1$ with twice as many passes, took about as many seconds as $k=5$, and gained more.
 # And the larger gap between ELBO and $\log p(x)$ says that the clouds of $k=5$ are *farther* from the posterior (lesson 03).
-# There is a known limit as well: with growing $k$, the gradient for the *encoder* drowns in its own noise (Rainforth and others, 2018).
-# A better estimate of the same gradient removes this (Tucker and others, 2019).
+# There is a known limit as well: with growing $k$, the gradient for the *encoder* is lost in its own noise (Rainforth and others, 2018);
+# a better estimate of the same gradient removes this (Tucker and others, 2019).
 # A side road measures both.
 #
 # **Question.** A paper trains two methods once each.
@@ -815,7 +798,6 @@ for k, fact in facts.items():
 # A **replication** reports just this: the figure, the protocol, the distance.
 # Passes, batches and learning rates differ at once, so the distance cannot be blamed on one of them.
 # Each row is *one* training, and its ± holds the images only.
-# The three seeds above say that the luck of a training is a few tenths of a nat, in small models.
 #
 # If you compare *your ELBO* with *the paper's estimate of* $\log p(x)$, you compare two steps of the stairs, not two models.
 #
@@ -831,8 +813,7 @@ for k, fact in facts.items():
 # The Bernoulli formula on grey digits is not even a likelihood.
 # (b) The first half of MNIST's test set is cleaner than the second (so says the page of MNIST, by LeCun, Cortes and Burges), and 100 images are few:
 # the next cell shows how much that is.
-# (c) Other images, and a density turned into bits: another unit and another thing.
-# Nor digits that were tossed once for *training*, too: that is another protocol.
+# (c) Other images, and another unit.
 #
 # </details>
 
@@ -855,9 +836,8 @@ for name, values in (("spread", stored_log_p), ("first", first)):
 # %% [markdown]
 # ### Samples: a second opinion
 #
-# A likelihood asks: how much probability does the model give to real images?
-# It does not ask: do the model's own images look real?
-# For the second question, take a classifier, and look at its last hidden layer: 64 **features** of an image.
+# A likelihood does not ask: do the model's own images look real?
+# For this question, take a classifier, and look at its last hidden layer: 64 **features** of an image.
 # Compare the cloud of features of real images with that of the model's images, by the **Fréchet distance** of lesson 02:
 #
 # $$\text{distance}=\lVert \mu_A-\mu_B\rVert^2+\mathrm{tr}\!\left(\Sigma_A+\Sigma_B-2\,(\Sigma_A\Sigma_B)^{1/2}\right)$$
@@ -992,19 +972,19 @@ vh.expect("distance, memory / floor", distances["memory"] / floor, at_most=3)
 
 # %% [markdown]
 # **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish.
-# It still stands to the right of the VAE of short training, whose images look like digits, if often broken ones.
+# It still stands to the right of the VAE of short training, whose images look like digits, if broken ones.
 # The memory draws real digits, with a wrong pixel here and there, and has by far the worst likelihood.
 # So neither measure can replace the other.
 #
 # - The **likelihood** is an average of *logarithms over real images*.
 #   A model pays dearly for a real image that it takes for impossible, and hardly at all for drawing bad images often:
-#   in 784 dimensions, a factor of 100 in the probability is little.
+#   a factor of 100 in the probability is only 4.6 nats.
 # - The **distance of samples** looks only at what the model draws.
-#   It does not notice that a model only repeats what it has seen,
-#   and it sees nothing that the classifier does not see, nor anything beyond means and covariances.
+#   It does not notice that a model repeats what it has seen,
+#   nor anything that the classifier does not see, or that lies beyond means and covariances.
 #
-# Which one is right depends on what you want: to compress images, likelihood; to draw pictures, samples;
-# for both, look at both, and at the nearest training images of the samples too.
+# To compress images, likelihood counts; to draw pictures, samples.
+# For both, look at both, and at the nearest training images of the samples too.
 #
 # ### Exercise 7.5 · Change it, and explain · 10 min
 #
