@@ -511,6 +511,7 @@ ax.axhline(small_evidence, color="black", linewidth=1.5, label="log p(x), by qua
 ax.axhline(small_elbo, color="C1", linestyle="--", label="ELBO, by quadrature")
 ax.errorbar(ks, means, 2 * np.array(errors), fmt="o-", markersize=5, label="bound with k draws")
 ax.set(xscale="log", xlabel="draws k", ylabel="nats", title="The stairs on a model that can be integrated")
+ax.set_xticks([1, 10, 100, 1000], [1, 10, 100, 1000])
 ax.legend(loc="center right")
 closed = (np.array(means) - small_elbo) / (small_evidence - small_elbo)
 print("share of the gap closed:", *(f"k = {k}: {share:.0%} " for k, share in zip(ks[:7], closed)))
@@ -690,6 +691,7 @@ for (k, seed), values in stairs.items():
     label = f"trained with k = {k}, three seeds" if seed == 0 else None
     ax.plot(steps, values.mean(axis=1), style, marker=marker, markersize=5, color=color, linewidth=1.2, label=label)
 ax.set(xscale="log", xlabel="draws in the bound", ylabel="nats, mean of 100 images", title="The stairs of six VAEs on MNIST")
+ax.set_xticks(steps, steps)
 ax.legend(loc="lower right");
 
 # %% tags=["guard"]
@@ -1052,7 +1054,7 @@ vh.expect("distance, memory / floor", distances["memory"] / floor, at_most=3)
 #
 # **Predict.** With more draws, which of the three ratios grow, and which one falls?
 
-# %% alt="Signal-to-noise ratio over the number of draws k, both axes logarithmic. The decoder's line rises from 5 to over 50. The doubly reparameterized line of the encoder stays near 1 at first and then rises above 4. The usual line of the encoder falls from 0.8 to 0.04."
+# %% alt="Signal-to-noise ratio over the number of draws k, both axes logarithmic. The decoder's line rises from 5 to over 50. The doubly reparameterized line of the encoder stays near 1 at first and then rises above 4. The usual line of the encoder falls from 0.8 to 0.05."
 noise = rng.normal(size=2**20)
 z = q_mean + q_sigma * noise
 left = image - 1 / (1 + np.exp(-(z[:, None] * slopes + shifts)))  # pixel minus its probability
@@ -1071,6 +1073,8 @@ fig, ax = plt.subplots(figsize=(7.5, 3.6))
 for (name, values), style in zip(ratios.items(), ("o-", "s--", "^:")):
     ax.plot(ks, values, style, label=name)
 ax.set(xscale="log", yscale="log", xlabel="draws k", ylabel="signal-to-noise ratio", title="Which gradients gain by more draws?")
+ax.set_xticks(ks, ks)
+ax.set_yticks([0.1, 1, 10], [0.1, 1, 10])
 ax.legend();
 
 # %% tags=["guard"]
@@ -1081,10 +1085,10 @@ vh.expect("doubly reparameterized, k = 256", ratios[name][-1], at_least=3, every
 vh.expect("decoder, k = 256 / k = 1", ratios["decoder"][-1] / ratios["decoder"][0], at_least=5, everywhere=True)
 
 # %% [markdown]
-# **What you see.** The answer: the decoder's ratio grows like $\sqrt k$, and the usual one of the encoder falls like $1/\sqrt k$.
+# **What you see.** The answer: two grow, in the end like $\sqrt k$, and the usual one of the encoder falls like $1/\sqrt k$.
 # At $k=256$ an estimate is noise, some 20 times its mean.
 # The reason: with many draws the bound hardly depends on the cloud any more, so there is little left to learn, but the noise of a draw remains.
-# The doubly reparameterized gradient has the same mean and far less noise, and in the end it grows, too.
+# The doubly reparameterized gradient has the same mean and far less noise.
 # With $k=5$, as in this lesson, the loss is small.
 # (T. Rainforth and others, *Tighter variational bounds are not necessarily better*, ICML 2018;
 # G. Tucker and others, *Doubly reparameterized gradient estimators for Monte Carlo objectives*, ICLR 2019.)
