@@ -30,9 +30,7 @@
 from importlib.util import find_spec
 
 if find_spec("vae_helpers") is None:
-    print(
-        "This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder."
-    )
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -117,7 +115,6 @@ for r, target in ((0.5, 0.693), (0.1, 1.010), (0.99, 1.545)):
 # So replace $|a|$ by a harmless number, such as 1, wherever the fraction will not be picked.
 # (`ops.abs`, `ops.log` and `ops.tanh` are what you need; `ops.tanh` does not overflow.)
 
-
 # %%
 def log_normalizer(logits):
     """log C of each pixel for the continuous Bernoulli. logits: any shape. Returns the same shape."""
@@ -168,7 +165,6 @@ if tfp:
 # Take pencil and paper: add up the formula over $N$ images, treat $\sigma^2$ as *one* unknown number,
 # set the derivative with respect to it to zero, and solve.
 # Then write it as code.
-
 
 # %%
 def best_variance(x, mean):
@@ -262,7 +258,6 @@ vh.expect("noisy: best mean log-density", best, at_most=np.log(256), everywhere=
 # How wide is a step now?
 # Return bits per pixel.
 
-
 # %%
 def bits_per_pixel(log_density, pixels, levels, width):
     """log_density: (batch,), in nats. pixels, levels, width: three numbers. Returns (batch,), in bits."""
@@ -286,7 +281,6 @@ vh.check.bits_per_pixel(bits_per_pixel)
 # **Predict.** Which of the three densities will need the fewest bits: continuous Bernoulli, normal with $\sigma=1$, normal with the best $\sigma$?
 # Will each of them need fewer than 8?
 
-
 # %%
 def dequantize(images):
     return (255 * images + rng.random(images.shape, dtype="float32")) / 256
@@ -305,10 +299,8 @@ def normal_best_sigma(y, logits):
     mean = ops.sigmoid(logits)
     return vh.gaussian_nll(y, mean, ops.log(ops.mean(ops.square(y - mean))))  # the best σ² of this batch
 
-
 # %% [markdown]
 # Four trainings, about ten seconds each.
-
 
 # %%
 def train_on_clothes(nll):
@@ -333,7 +325,6 @@ sigma_best = train_on_clothes(normal_best_sigma)
 # Two of them we judge a second time, with another likelihood on the *same* decoder:
 # the Bernoulli model as a continuous Bernoulli, and the model of $\sigma=1$ with its best $\sigma$.
 
-
 # %%
 def log_best_variance(vae):
     """log σ² from the first 10,000 training images, decoded from draws of z."""
@@ -348,7 +339,6 @@ def test_elbo(vae, images, nll):
     logits = vae.decoder(vae.reparameterize(mean, log_var))
     kl = vh.gaussian_kl(mean, log_var)
     return float(ops.mean(-nll(images, logits) - kl)), float(ops.mean(kl))
-
 
 # %%
 log_var_1, log_var_best = log_best_variance(sigma_1), log_best_variance(sigma_best)
@@ -412,7 +402,7 @@ vh.expect("learned σ", np.exp(log_var_best / 2), at_least=0.09, at_most=0.14)
 # **Predict.** From each of the three densities we show, for the same $z$ from the prior, the pixel means and one draw of every pixel.
 # Which draws will look like photographs, which like an old television?
 
-# %% alt="Six rows of ten clothes from the same codes: means and draws of the continuous Bernoulli, of the normal distribution with the best σ, and of that with σ = 1. All means are smooth clothes. The draws of the continuous Bernoulli have a black background and cloth covered by strong grain; those of the best σ weak grain everywhere; those of σ = 1 are noise in which the clothes can hardly be seen."
+# %% alt="Six rows of ten clothes from the same codes: means and draws of the continuous Bernoulli, of the normal distribution with the best σ, and of that with σ = 1. The means are soft shapes, clearest as clothes for σ = 1. The draws of the continuous Bernoulli have a black background and cloth covered by strong grain; those of the best σ weak grain everywhere; those of σ = 1 are black and white noise in which no clothes can be seen."
 z = rng.normal(size=(10, 20)).astype("float32")
 
 a = np.array(continuous.decoder(z), "float64").clip(-500, 500)
@@ -423,7 +413,8 @@ for vae, log_var in ((sigma_best, log_var_best), (sigma_1, 0.0)):
     means = vae.decode(z)
     pictures += [means, means + np.exp(log_var / 2) * rng.normal(size=means.shape)]
 kinds = [f"{name}: {what}" for name in ("cont. Bernoulli", "best σ", "σ = 1") for what in ("means", "draws")]
-vh.plot_images([picture.clip(0, 1) for picture in pictures], kinds)
+vh.plot_images([picture.clip(0, 1) for picture in pictures], kinds);
+
 # %% tags=["guard"]
 some = np.tile([-3.0, 0.5, 6.0], (100_000, 1))
 mean_of_draws = (np.log1p(np.random.default_rng(1).random(some.shape) * np.expm1(some)) / some).mean(axis=0)
@@ -443,7 +434,7 @@ vh.expect("means of draws minus formula", np.abs(mean_of_draws - formula).max(),
 # But the likelihood in a table belongs to the draws, not to the means.
 #
 # Now compare the means only.
-# Those of $\sigma=1$, the *worst* likelihood, are at least as clean as the others.
+# Those of $\sigma=1$, the *worst* likelihood, look most like clothes.
 # This is a first sign that likelihood and pictures are two different things; the end of sitting B takes it up.
 
 # %% [markdown] sitting="B"
@@ -555,7 +546,6 @@ vh.expect("share of single draws above log p(x)", np.mean(draws > small_evidence
 # `ops.logsumexp(…, axis=…)` is the logarithm of a sum of exponentials, without this loss.
 # A sum is not yet a mean.
 
-
 # %%
 def importance_bound(log_weights):
     """The estimate of L_k for each image. log_weights: (k, batch). Returns (batch,)."""
@@ -587,7 +577,6 @@ vh.check.importance_bound(importance_bound)
 # We write it out, for digits in pure black and white.
 # Each pixel was tossed once, with its grey value as the probability (lesson 04), so the Bernoulli likelihood is a true one.
 
-
 # %%
 def log_weights(vae, x, mean, log_var, k):
     """log w for k draws of z for each binary image: (k, batch)."""
@@ -608,7 +597,6 @@ class ImportanceWeightedVAE(vh.VAE):
         log_w = log_weights(self, x, y_pred["mean"], y_pred["log_var"], self.k)
         share = ops.stop_gradient(ops.exp(log_w - ops.logsumexp(log_w, axis=0)))  # here it is a plain number
         return -ops.mean(ops.sum(share * log_w, axis=0))
-
 
 # %% tags=["guard"]
 import tensorflow as tf
@@ -641,7 +629,6 @@ vh.expect("gradient by shares minus that of the bound, relative", off, at_most=1
 #
 # **Predict.** Trained with $k=5$ in place of $k=1$, which will rise: the ELBO, or $\log p(x)$, or both?
 
-
 # %%
 def burda_networks():
     """The encoder and the decoder of Burda and others."""
@@ -662,7 +649,6 @@ def train(k, seed, passes=settings.budget, images=data.x_train[:20_000]):
     print(f"k = {k}, seed {seed}, {passes} passes: {time.time() - start:.0f} s")
     return vae
 
-
 # %%
 small = {(k, seed): train(k, seed) for k in (1, 5) for seed in range(settings.seeds)}
 longer = train(1, 0, passes=2 * settings.budget)  # a control: about the seconds of k = 5
@@ -670,7 +656,7 @@ longer = train(1, 0, passes=2 * settings.budget)  # a control: about the seconds
 # %% [markdown]
 # Now the stairs of the first six, on the same 100 test images, up to 5000 draws for each image and each model.
 # We take images spread over the whole test set, because its first half is the easier one.
-# (About a minute.)
+# (About a minute, with a line after each model.)
 
 # %%
 x = data.x_test[:: len(data.x_test) // 100][:100]
@@ -697,7 +683,7 @@ for name, step in (("the ELBO", 0), (f"the bound with {steps[-1]} draws", -1)):
     print(f"gain by k = 5 in {name}, one number a seed:", *each, sep="  ")
 gain = vh.log_likelihood(longer, x, samples=settings.samples) - stairs[1, 0][-1]
 print(f"gain by twice as many passes with k = 1: {gain.mean():+.2f} ± {gain.std() / np.sqrt(len(x)):.2f}")
-vh.expect("least gain by k = 5 in the last bound, nats", min(gain[-1].mean() for gain in gains), at_least=0.5)
+vh.expect("least gain by k = 5 in the last bound, nats", min(gain[-1].mean() for gain in gains), at_least=1.3)
 
 # %% alt="The bound over the number of draws for six models, three seeds each. At one draw, the ELBO, the three models trained with k = 5 lie below the three of k = 1. The lines cross before ten draws, and at 5000 draws all three of k = 5 lie above all three of k = 1. All lines still rise a little between 1000 and 5000."
 fig, ax = plt.subplots(figsize=(7.5, 3.8))
@@ -705,15 +691,15 @@ for (k, seed), values in stairs.items():
     color, style, marker = ("C0", "-", "o") if k == 1 else ("C1", "--", "s")
     label = f"trained with k = {k}, three seeds" if seed == 0 else None
     ax.plot(steps, values.mean(axis=1), style, marker=marker, markersize=5, color=color, linewidth=1.2, label=label)
-ax.set(
-    xscale="log",
-    xlabel="draws in the bound",
-    ylabel="nats, mean of 100 images",
-    title="The stairs of six VAEs on MNIST",
-)
+ax.set(xscale="log", xlabel="draws in the bound", ylabel="nats, mean of 100 images", title="The stairs of six VAEs on MNIST")
 ax.set_xticks(steps, steps)
-ax.legend(loc="lower right")
+ax.legend(loc="lower right");
+
 # %% tags=["guard"]
+most = max(each[-1].mean() for each in gains)
+vh.expect("largest gain by k = 5 in the last bound, nats", most, at_most=3.3)
+vh.expect("gain by twice as many passes minus that, nats", gain.mean() - most, at_least=0.3)
+vh.expect("k = 1: last bound minus ELBO, nats", np.mean([stairs[1, s][-1].mean() - stairs[1, s][0].mean() for s in range(settings.seeds)]), 7, 9)
 vh.expect("largest gain in the ELBO by k = 5, nats", max(gain[0].mean() for gain in gains), at_most=0)
 last_steps = {k: np.mean([stairs[k, s][-1] - stairs[k, s][-2] for s in range(settings.seeds)]) for k in (1, 5)}
 vh.expect("last step, k = 1, nats", last_steps[1], at_least=0.05, at_most=1.0)
@@ -723,7 +709,7 @@ vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], a
 # %% [markdown]
 # **What you see.** The answer: $\log p(x)$ rises, and the ELBO falls.
 # Judged by the ELBO alone, the better model would lose, with every seed.
-# At 5000 draws, $k=5$ is ahead by 2 nats or more with each of the three seeds.
+# At 5000 draws, $k=5$ is ahead by some 2 nats with each of the three seeds.
 # The ± is the standard error over the *images*, of differences image by image; how far the three numbers lie apart shows what the *seed* does.
 #
 # - Much of what looks like a bad *model* at the left was a bad *bound*: some 8 nats with $k=1$.
@@ -784,10 +770,7 @@ for k in (1, 5):
     stored[k] = vh.VAE(*burda_networks())
     stored[k].load_weights(folder / f"burda_k{k}.weights.h5")  # numbers only, so the network comes first
     facts[k] = json.loads((folder / f"burda_k{k}.json").read_text(encoding="utf-8"))
-    print(
-        f"k = {k}: {facts[k]['passes']} passes, batches of {facts[k]['batch']}, new plans after",
-        *facts[k]["resumed_at"],
-    )
+    print(f"k = {k}: {facts[k]['passes']} passes, batches of {facts[k]['batch']}, new plans after", *facts[k]["resumed_at"])
 
 print(f"\nlog p(x) in nats, {facts[1]['test_images']:,} test images, {facts[1]['samples']} draws")
 print("trained with     ELBO     log p(x)      the paper   distance")
@@ -807,27 +790,13 @@ for row, fact in enumerate(facts.values()):
 ax.set(ylim=(1.6, -0.6), xlabel="nats", title="Test images of MNIST")
 ax.set_yticks([0, 1], ["k = 1", "k = 5"])
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
-vh.expect(
-    "k = 1: distance to the paper, nats",
-    facts[1]["log_p"] - facts[1]["paper"],
-    at_least=-4,
-    at_most=0.5,
-    everywhere=True,
-)
+vh.expect("k = 1: distance to the paper, nats", facts[1]["log_p"] - facts[1]["paper"], at_least=-4, at_most=0.5, everywhere=True)
 
 # %% tags=["guard"]
-vh.expect(
-    "k = 5: distance to the paper, nats",
-    facts[5]["log_p"] - facts[5]["paper"],
-    at_least=-4,
-    at_most=0.5,
-    everywhere=True,
-)
+vh.expect("k = 5: distance to the paper, nats", facts[5]["log_p"] - facts[5]["paper"], at_least=-4, at_most=0.5, everywhere=True)
 vh.expect("k = 5 ahead, nats", ahead, at_least=0.1, everywhere=True)
 for k, fact in facts.items():
-    vh.expect(
-        f"k = {k}: log p(x) minus ELBO, nats", fact["log_p"] - fact["elbo"], at_least=2, at_most=12, everywhere=True
-    )
+    vh.expect(f"k = {k}: log p(x) minus ELBO, nats", fact["log_p"] - fact["elbo"], at_least=2, at_most=12, everywhere=True)
     vh.expect(f"k = {k}: test images", fact["test_images"], 10_000, 10_000, everywhere=True)
     vh.expect(f"k = {k}: draws", fact["samples"], 5000, 5000, everywhere=True)
 
@@ -860,9 +829,7 @@ stored_log_p = vh.log_likelihood(stored[1], x, samples=settings.samples)
 first = vh.log_likelihood(stored[1], data.x_test[:100], samples=settings.samples)
 for name, values in (("100 images spread over the test set", stored_log_p), ("the first 100 test images", first)):
     print(f"k = 1, {name}: {values.mean():.2f} ± {values.std() / 10:.2f}")
-print(
-    f"k = 1, all {facts[1]['test_images']:,} (from the record): {facts[1]['log_p']:.2f} ± {facts[1]['standard_error']:.2f}"
-)
+print(f"k = 1, all {facts[1]['test_images']:,} (from the record): {facts[1]['log_p']:.2f} ± {facts[1]['standard_error']:.2f}")
 
 # %% [markdown]
 # **What you see.** The same model, the same estimate, and two numbers that differ by more than the 1.22 nats of the paper.
@@ -911,9 +878,7 @@ print(f"accuracy on the test images: {accuracy:.3f}")
 to_features = keras.Model(classifier.inputs, classifier.get_layer("features").output)
 n = len(data.x_test) // 2
 order = rng.permutation(len(data.x_test))
-truth, other_half = (
-    to_features.predict(data.x_test[part], batch_size=500, verbose=0) for part in (order[:n], order[n : 2 * n])
-)
+truth, other_half = (to_features.predict(data.x_test[part], batch_size=500, verbose=0) for part in (order[:n], order[n : 2 * n]))
 
 
 def distance_to_real(images):
@@ -955,7 +920,6 @@ vh.expect("distance of few / of all", vh.frechet_distance(truth, other_half[: n 
 #
 # </details>
 
-
 # %%
 def toss(means):
     """One draw of every pixel."""
@@ -972,8 +936,7 @@ drawn = {
 drawn["99 % noise"] = np.where(rng.random((n, 1, 1, 1)) < 0.99, noise, drawn["VAE, stored"])
 
 # %% alt="Four rows of ten drawn images, all pixels tossed. The stored VAE: digits with ragged edges, most of them readable. The VAE of short training: more broken strokes. Memory: real digits with a wrong pixel here and there. 99 % noise: black and white noise."
-vh.plot_images([images[:10] for images in drawn.values()], list(drawn))
-
+vh.plot_images([images[:10] for images in drawn.values()], list(drawn));
 
 # %%
 def memory_log_p(images, flip=0.001):
@@ -1004,15 +967,12 @@ for (name, distance), marker in zip(distances.items(), "os^D"):
 ax.axhline(floor, color="black", linewidth=1, label="real images")
 ax.set(xlabel="log p(x) of test images, nats (right is better)", ylabel="Fréchet distance (low is better)")
 ax.set(yscale="log", title="Two measures, two answers")
+ax.set_yticks([1, 10, 100], [1, 10, 100])
 ax.legend()
-vh.expect(
-    "99 % noise minus VAE of short training, nats", log_p["99 % noise"] - log_p["VAE, short training"], at_least=5
-)
+vh.expect("99 % noise minus VAE of short training, nats", log_p["99 % noise"] - log_p["VAE, short training"], at_least=5)
 
 # %% tags=["guard"]
-vh.expect(
-    "nats lost by 99 % noise", log_p["VAE, stored"] - log_p["99 % noise"], at_most=np.log(100) + 1e-3, everywhere=True
-)
+vh.expect("nats lost by 99 % noise", log_p["VAE, stored"] - log_p["99 % noise"], at_most=np.log(100) + 1e-3, everywhere=True)
 vh.expect("distance, 99 % noise / VAE", distances["99 % noise"] / distances["VAE, stored"], at_least=5)
 vh.expect("VAE minus memory, log p(x)", log_p["VAE, stored"] - log_p["memory"], at_least=100)
 vh.expect("distance, VAE / memory", distances["VAE, stored"] / distances["memory"], at_least=3)
@@ -1074,7 +1034,8 @@ vh.expect("spread 100 images minus first 100, nats", abs(stored_log_p.mean() - f
 # 2. The $\sigma$ of a normal decoder is part of the model.
 #    The best $\sigma^2$ is the mean squared error; a fixed $\sigma=1$ can be worse than knowing nothing.
 # 3. ELBO ≤ bound with $k$ draws ≤ $\log p(x)$: the logarithm comes *after* the mean.
-#    Training with $k=5$ gained 2 nats in each of three short trainings, and lost in the ELBO.
+#    Training with $k=5$ gained some 2 nats in each of three short trainings, and lost in the ELBO.
+#    Twice as many passes with $k=1$ took about the same time, and gained more.
 # 4. A published number belongs to a protocol.
 #    Report your figure, the protocol, and the distance; say how many draws, which images, and how many trainings.
 # 5. A good likelihood does not make good samples, nor good samples a good likelihood.
@@ -1131,20 +1092,13 @@ for k in ks:
 fig, ax = plt.subplots(figsize=(7.5, 3.6))
 for (name, values), style in zip(ratios.items(), ("o-", "s--", "^:")):
     ax.plot(ks, values, style, label=name)
-ax.set(
-    xscale="log",
-    yscale="log",
-    xlabel="draws k",
-    ylabel="signal-to-noise ratio",
-    title="Which gradients gain by more draws?",
-)
+ax.set(xscale="log", yscale="log", xlabel="draws k", ylabel="signal-to-noise ratio", title="Which gradients gain by more draws?")
 ax.set_xticks(ks, ks)
 ax.set_yticks([0.1, 1, 10], [0.1, 1, 10])
-ax.legend()
+ax.legend();
+
 # %% tags=["guard"]
-vh.expect(
-    "usual, k = 256 / k = 1", ratios["encoder, usual"][-1] / ratios["encoder, usual"][0], at_most=0.12, everywhere=True
-)
+vh.expect("usual, k = 256 / k = 1", ratios["encoder, usual"][-1] / ratios["encoder, usual"][0], at_most=0.12, everywhere=True)
 vh.expect("usual, k = 256", ratios["encoder, usual"][-1], at_least=0.02, at_most=0.08, everywhere=True)
 name = "encoder, doubly reparameterized"
 vh.expect("doubly reparameterized, k = 256", ratios[name][-1], at_least=3, everywhere=True)
