@@ -1074,7 +1074,7 @@ vh.expect("spread 100 images minus first 100, nats", abs(stored_log_p.mean() - f
 #
 # **Predict.** With more draws, which of the three ratios grow, and which one falls?
 
-# %% alt="Signal-to-noise ratio over the number of draws k, both axes logarithmic. The decoder's line rises from 5 to over 50. The doubly reparameterized line of the encoder stays near 1 at first and then rises above 4. The usual line of the encoder falls from 0.8 to 0.05."
+# %%
 noise = rng.normal(size=2**20)
 z = q_mean + q_sigma * noise
 left = image - 1 / (1 + np.exp(-(z[:, None] * slopes + shifts)))  # pixel minus its probability
@@ -1089,6 +1089,7 @@ for k in ks:
         gradient = parts.reshape(-1, k).sum(axis=1)  # one estimate for each group of k draws
         ratios[name].append(abs(gradient.mean()) / gradient.std())
 
+# %% alt="Signal-to-noise ratio over the number of draws k, both axes logarithmic. The decoder's line rises from 5 to over 50. The doubly reparameterized line of the encoder stays near 1 at first and then rises above 4. The usual line of the encoder falls from 0.8 to 0.05."
 fig, ax = plt.subplots(figsize=(7.5, 3.6))
 for (name, values), style in zip(ratios.items(), ("o-", "s--", "^:")):
     ax.plot(ks, values, style, label=name)
