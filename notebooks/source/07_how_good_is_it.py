@@ -745,7 +745,7 @@ vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], a
 # Now we can read table 1 of Burda and others (2016), one layer, MNIST.
 # A number in a paper belongs to a **protocol**.
 # We trained their network beforehand, with `python -m benchmarks.train_burda`, for $k=1$ and for $k=5$ with equally many passes.
-# The weights come with the package, and beside each file lies a record of how it was made.
+# The weights come with the package, each file with a record of how it was made.
 #
 # | | Burda and others | ours |
 # |---|---|---|
@@ -759,7 +759,7 @@ vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], a
 # | seeds | one number in the table | one |
 # | estimate of $\log p(x)$ | 5000 draws | 5000 draws |
 #
-# (Their column is from the paper, section 5, and from their program, which tosses the test images while it measures.)
+# (Their column is from the paper, section 5, and from their program.)
 #
 # **Predict.** In the paper, $k=5$ is ahead by 1.22 nats.
 # With far fewer passes, but equal ones: will the order be the same?
@@ -835,7 +835,7 @@ print(f"k = 1, all {facts[1]['test_images']:,} (from the record): {facts[1]['log
 
 # %% [markdown]
 # **What you see.** The same model, the same estimate, and two numbers that differ by more than the 1.22 nats of the paper.
-# So a number comes with its images, and models are compared on the same ones.
+# So models are compared on the same images.
 
 # %% tags=["guard"]
 for name, values in (("spread", stored_log_p), ("first", first)):
@@ -991,7 +991,7 @@ vh.expect("spread 100 images minus first 100, nats", abs(stored_log_p.mean() - f
 
 # %% [markdown]
 # **What you see.** The model of 99 % noise loses 4.6 nats, a small step on the axis of $\log p(x)$, and draws rubbish.
-# It still stands to the right of the VAE of short training, whose images look like digits, if broken ones.
+# It still stands to the right of the VAE of short training, whose images look like broken digits.
 # The memory draws real digits, with a wrong pixel here and there, and has by far the worst likelihood.
 # So neither measure can replace the other.
 #
@@ -1024,8 +1024,7 @@ vh.expect("spread 100 images minus first 100, nats", abs(stored_log_p.mean() - f
 #    But then every drawn image is covered with as many wrong pixels.
 #    The likelihood asks for exactly the grain that the eye dislikes.
 # 2. It is noticed at once: when we ran it, the distance was 155, thirty times that of the VAE, although each image is real.
-#    The cloud of the features has another middle and another spread.
-#    The likelihood of the test images would notice, too: the other nine digits would be impossible.
+#    The cloud of their features has another middle and another spread.
 #
 # </details>
 #
