@@ -22,7 +22,7 @@ def log_normalizer(logits):
     return ops.where(near, math.log(2) + a**2 / 12, ops.log(safe / ops.tanh(safe / 2)))
 
 
-def best_sigma(x, mean):
+def best_variance(x, mean):
     return ops.mean(ops.square(x - mean))
 
 
@@ -30,8 +30,8 @@ def importance_bound(log_weights):
     return ops.logsumexp(log_weights, axis=0) - math.log(log_weights.shape[0])
 
 
-def bits_per_pixel(log_density, pixels, levels):
-    return -log_density / pixels / np.log(2) + np.log2(levels)
+def bits_per_pixel(log_density, pixels, levels, width):
+    return -log_density / pixels / np.log(2) + np.log2(levels / width)
 
 
 def normalizer_by_quadrature(logits):
@@ -53,14 +53,14 @@ def normalizer_by_lambda(logits):
     return np.where(np.abs(a) < 1e-3, np.log(2), np.where(np.abs(a) > 25, np.log(np.abs(a)), usual))
 
 
-def sigma_in_a_loop(x, mean):
+def variance_in_a_loop(x, mean):
     total, count = 0.0, 0
     for image, middle in zip(np.asarray(x), np.asarray(mean)):
         total, count = total + np.sum((image - middle) ** 2), count + image.size
     return total / count
 
 
-def sigma_by_keras(x, mean):
+def variance_by_keras(x, mean):
     return ops.mean(keras.losses.mean_squared_error(x, mean))
 
 
@@ -86,20 +86,20 @@ def bound_step_by_step(log_weights):
     return total - np.log(len(log_weights))
 
 
-def bits_in_one_go(log_density, pixels, levels):
-    return (pixels * math.log(levels) - np.asarray(log_density)) / (pixels * math.log(2))
+def bits_in_one_go(log_density, pixels, levels, width):
+    return (pixels * math.log(levels / width) - np.asarray(log_density)) / (pixels * math.log(2))
 
 
-def bits_in_tensors(log_density, pixels, levels):
-    return ops.convert_to_tensor(-log_density / (pixels * math.log(2))) + math.log2(levels)
+def bits_in_tensors(log_density, pixels, levels, width):
+    return ops.convert_to_tensor(-log_density / (pixels * math.log(2))) + math.log2(levels) - math.log2(width)
 
 
 RIGHT = {
     "log_normalizer": [log_normalizer, normalizer_by_quadrature, normalizer_by_lambda],
-    "best_sigma": [
-        best_sigma,
-        sigma_in_a_loop,
-        sigma_by_keras,
+    "best_variance": [
+        best_variance,
+        variance_in_a_loop,
+        variance_by_keras,
         lambda x, m: float(np.mean((np.asarray(x) - np.asarray(m)) ** 2)),
     ],
     "importance_bound": [
@@ -213,7 +213,7 @@ WRONG = {
         (lambda a: log_normalizer(a) * ops.sign(a), "the result is wrong only where `logits` is negative"),
         (lambda a: ops.mean(log_normalizer(a), axis=-1), "you also take the mean along the last axis"),
     ],
-    "best_sigma": [
+    "best_variance": [
         (lambda x, m: np.sqrt(mse(x, m)), "this is σ;"),
         (lambda x, m: np.log(mse(x, m)), "log σ²"),
         (lambda x, m: np.sum(error(x, m) ** 2), "sum of the squares"),
@@ -335,59 +335,68 @@ WRONG = {
         ),
     ],
     "bits_per_pixel": [
-        (lambda d, n, s: -d / n / np.log(2), "levels are missing"),
-        (lambda d, n, s: d / n / np.log(2) + np.log2(s), "sign of the log-density"),
-        (lambda d, n, s: -d / n / np.log(2) - np.log2(s), "sign of log₂(levels)"),
-        (lambda d, n, s: -bits_per_pixel(d, n, s), "a cost is positive"),
-        (lambda d, n, s: -d / n + np.log(s), "nats per pixel"),
-        (lambda d, n, s: -d / n + np.log2(s), "still in nats"),
-        (lambda d, n, s: -d / n / np.log(2) + np.log(s), "levels are in nats"),
-        (lambda d, n, s: -d / n * np.log(2) + np.log2(s), "you multiply by log 2"),
-        (lambda d, n, s: n * bits_per_pixel(d, n, s), "bits per image"),
-        (lambda d, n, s: -d / np.log(2) + np.log2(s), "not divided by the number of pixels"),
-        (lambda d, n, s: (-d / np.log(2) + np.log2(s)) / n, "paid for each pixel"),
-        (lambda d, n, s: -d / n / np.log(2) + 8, "8 bits always"),
-        (lambda d, n, s: -d / n / np.log(2) + s, "add `levels` itself"),
-        (lambda d, n, s: -d / n / np.log(2) + np.log2(s - 1), "levels − 1"),
-        (lambda d, n, s: np.mean(bits_per_pixel(d, n, s)), "mean over the batch"),
-        (lambda d, n, s: -d / n / np.log(10) + np.log10(s), "base 10"),
+        (lambda d, n, s, w: -d / n / np.log(2), "the width of a step is missing"),
+        (lambda d, n, s, w: d / n / np.log(2) + np.log2(s / w), "sign of the log-density"),
+        (lambda d, n, s, w: -d / n / np.log(2) - np.log2(s / w), "sign of log₂(levels/width)"),
+        (lambda d, n, s, w: -bits_per_pixel(d, n, s, w), "a cost is positive"),
+        (lambda d, n, s, w: -d / n + np.log(s / w), "nats per pixel"),
+        (lambda d, n, s, w: -d / n + np.log2(s / w), "still in nats"),
+        (lambda d, n, s, w: -d / n / np.log(2) + np.log(s / w), "width of the step is in nats"),
+        (lambda d, n, s, w: -d / n * np.log(2) + np.log2(s / w), "you multiply by log 2"),
+        (lambda d, n, s, w: n * bits_per_pixel(d, n, s, w), "bits per image"),
+        (lambda d, n, s, w: -d / np.log(2) + np.log2(s / w), "not divided by the number of pixels"),
+        (lambda d, n, s, w: (-d / np.log(2) + np.log2(s / w)) / n, "paid for each pixel"),
+        (lambda d, n, s, w: -d / n / np.log(2) + 8, "8 bits always"),
+        (lambda d, n, s, w: -d / n / np.log(2) + s / w, "add levels/width itself"),
+        (lambda d, n, s, w: -d / n / np.log(2) + np.log2((s - 1) / w), "levels − 1"),
+        (lambda d, n, s, w: np.mean(bits_per_pixel(d, n, s, w)), "mean over the batch"),
+        (lambda d, n, s, w: -d / n / np.log(10) + np.log10(s / w), "base 10"),
         (
-            lambda d, n, s: bits_per_pixel(d, n, s) if s <= 4 else -d / (n * np.log(2)) + 8,
-            "in each case all values are off by one number (0, 0, 0, 0, 4, 0)",
+            lambda d, n, s, w: bits_per_pixel(d, n, s, w) if s <= 4 else -d / (n * np.log(2)) + 8,
+            "in each case all values are off by one number (0, 1, 0,",
         ),
         (
-            lambda d, n, s: -d / (n * np.log(2)) + np.log2(s) / 2,
-            "these are the right results for the square root of `levels` in",
+            lambda d, n, s, w: -d / (n * np.log(2)) + np.log2(s / w) / 2,
+            "the term log₂(levels) has the factor ½",
         ),
         (
-            lambda d, n, s: -d / n + np.log2(s) / np.log(2),
-            "the term −log_density / (pixels · log 2) has the factor log 2",
+            lambda d, n, s, w: -d / n + np.log2(s / w) / np.log(2),
+            "First, these are nats per pixel",
         ),
-        (lambda d, n, s: -d / (n * 0.693) + np.log2(s), "some values are as they should be"),
-        (lambda d, n, s: -d / (n * np.log(2)) * np.log2(s), "the density and log₂(levels) are multiplied"),
+        (lambda d, n, s, w: -d / (n * 0.693) + np.log2(s / w), "some values are as they should be"),
+        (lambda d, n, s, w: -d / (n * np.log(2)) * np.log2(s / w), "the density and log₂(levels/width) are multiplied"),
         (
-            lambda d, n, s: -(d + np.log2(s)) / (n * np.log(2)),
-            "in each case all values are off by one number (-8.015, -8.004,",
+            lambda d, n, s, w: -(d + np.log2(s / w)) / (n * np.log(2)),
+            "in each case all values are off by one number (-8.015, -7.003,",
         ),
-        (lambda d, n, s: np.abs(bits_per_pixel(d, n, s)), "every value comes out without its sign"),
-        (lambda d, n, s: bits_per_pixel(d, 784, s), "these are the right results for `pixels` = 784, always"),
+        (lambda d, n, s, w: np.abs(bits_per_pixel(d, n, s, w)), "every value comes out without its sign"),
+        (lambda d, n, s, w: bits_per_pixel(d, 784, s, w), "these are the right results for `pixels` = 784, always"),
         (
-            lambda d, n, s: -d / (n * np.log(2)) + np.sqrt(s),
-            "in each case all values are off by one number (8, 8, 0, 0.4142,",
+            lambda d, n, s, w: -d / (n * np.log(2)) + np.sqrt(s),
+            "in each case all values are off by one number (8, 9, 0, 2.414,",
         ),
-        (lambda d, n, s: np.round(bits_per_pixel(d, n, s), 1), "the values are rounded to 1 decimals"),
+        (lambda d, n, s, w: np.round(bits_per_pixel(d, n, s, w), 1), "the values are rounded to 1 decimals"),
         (
-            lambda d, n, s: bits_per_pixel(np.exp(d / 1000), n, s),
-            "when only `levels` changes, the result changes as it should",
+            lambda d, n, s, w: bits_per_pixel(np.exp(d / 1000), n, s, w),
+            "when only `levels` or `width` changes, the result changes as it should",
         ),
-        (lambda d, n, s: bits_per_pixel(d, n, s) * n, "these are bits per image"),
+        (lambda d, n, s, w: bits_per_pixel(d, n, s, w) * n, "these are bits per image"),
         (
-            lambda d, n, s: -d / (n * n * np.log(2)) + np.log2(s),
+            lambda d, n, s, w: -d / (n * n * np.log(2)) + np.log2(s / w),
             "these are the right results for the square of `pixels` in place",
         ),
-        (lambda d, n, s: -d / (n * np.log(s)) + np.log2(s), "you divide by log(levels)"),
-        (lambda d, n, s: 2 ** bits_per_pixel(d / 1000, n, s), "the wrong values are all too large"),
-        (lambda d, n, s: bits_per_pixel(d, 3 * n, s), "the term −log_density / (pixels · log 2) has the factor 0.3333"),
+        (lambda d, n, s, w: -d / (n * np.log(s)) + np.log2(s / w), "some values are as they should be"),
+        (lambda d, n, s, w: -d / (n * np.log(2)) + np.log2(s), "the width of the range is missing"),
+        (lambda d, n, s, w: -d / (n * np.log(2)) + np.log2(s * w), "counts the wrong way"),
+        (lambda d, n, s, w: -d / (n * np.log(2)) + np.log2(s) - w, "subtract the width itself"),
+        (lambda d, n, s, w: -d / (n * np.log(2)) + np.log2(s) / w, "outside of the logarithm"),
+        (lambda d, n, s, w: -d / (n * w * np.log(2)) + np.log2(s), "stretch the log-density"),
+        (lambda d, n, s, w: -d / (n * np.log(2)) + np.log2(s) - np.log2(w) / n, "every pixel has its own step"),
+        (lambda d, n, s, w: 2 ** bits_per_pixel(d / 1000, n, s, w), "the wrong values are all too large"),
+        (
+            lambda d, n, s, w: bits_per_pixel(d, 3 * n, s, w),
+            "the term −log_density / (pixels · log 2) has the factor 0.3333",
+        ),
     ],
 }
 ESSENCE = ["ops.mean(", "np.mean(", "logsumexp(", "np.log2(", "ops.tanh(", "math.log("]  # code that would be the answer

@@ -18,7 +18,7 @@ from vae_helpers.exercises.lesson_06 import (
     price_of_a_nat,
     warm_up_weight,
 )
-from vae_helpers.exercises.lesson_07 import best_sigma, bits_per_pixel, importance_bound, log_normalizer
+from vae_helpers.exercises.lesson_07 import best_variance, bits_per_pixel, importance_bound, log_normalizer
 from vae_helpers.exercises.lesson_08 import auroc, chain_step, class_probabilities, seen_nll
 from vae_helpers.exercises.lesson_09 import bits_per_dimension, device_share, nearest_code
 from vae_helpers.exercises.verdicts import progress as progress
@@ -27,7 +27,7 @@ __all__ = [
     "active_latents",
     "auroc",
     "bernoulli_nll",
-    "best_sigma",
+    "best_variance",
     "binarize",
     "bits_per_dimension",
     "bits_per_pixel",

@@ -1,4 +1,4 @@
-"""The checks of lesson 07: the normalizer, the best sigma, bits per pixel, the importance-weighted bound."""
+"""The checks of lesson 07: the normalizer, the best variance, bits per pixel, the importance-weighted bound."""
 
 import math
 
@@ -88,7 +88,7 @@ def _mse(x, m):
 
 
 @exercise
-def best_sigma(report):
+def best_variance(report):
     """Exercise 7.2. function(x, mean): two (batch, h, w, c) → the σ² that fits all pixels best, one number."""
     x, mean = numbers(3, 4, 2, 1), 0.5 * numbers(3, 4, 2, 1, seed=1) + 0.3
     cases = [(x, mean), tensors(0.1 * x[:2], mean[:2] + 1), (x[:, :2], mean[:, :2])]
@@ -138,59 +138,71 @@ def best_sigma(report):
     return "one σ² for all pixels: the mean squared error."
 
 
-def _bits(log_density, pixels, levels):
-    return -log_density / (pixels * math.log(2)) + math.log2(levels)
+def _bits(log_density, pixels, levels, width):
+    return -log_density / (pixels * math.log(2)) + math.log2(levels / width)
 
 
 @exercise
 def bits_per_pixel(report):
-    """Exercise 7.3. function(log_density, pixels, levels): (batch,), in nats → bits per pixel, (batch,)."""
+    """Exercise 7.3. function(log_density, pixels, levels, width): (batch,), in nats → bits per pixel, (batch,)."""
     cases = [
-        (np.array([0.0, 500.0, -30.0]), 784, 256),
-        (np.array([4000.0, 250.0]), 3072, 256),
-        (np.array([-2.0, 12.0]), 16, 4),
-        (np.array([-3.0, 5.0, 0.5]), 12, 2),
-        (np.array([20.0, -9.0]), 30, 16),
-        (np.array([90.0, -12.0]), 16, 4),  # a density so high that the bits are negative
+        (np.array([0.0, 500.0, -30.0]), 784, 256, 1),
+        (np.array([4000.0, 250.0]), 3072, 256, 2),
+        (np.array([-2.0, 12.0]), 16, 4, 1),
+        (np.array([-3.0, 5.0, 0.5]), 12, 2, 4),
+        (np.array([20.0, -9.0]), 30, 16, 8),
+        (np.array([90.0, -12.0]), 16, 4, 0.5),  # a density so high that the bits are negative
     ]
     two = math.log(2)
     mistakes = [
-        ("the levels are missing: a step of the grey scale is 1/levels wide, which adds log₂(levels) bits.",
-         lambda d, n, s: -d / (n * two)),
+        ("the width of the range is missing: a step is width/levels wide.",
+         lambda d, n, s, w: -d / (n * two) + math.log2(s)),
+        ("the width of the range counts the wrong way: a step is width/levels wide, so a wider range has wider steps, "
+         "and at the same height a larger probability.", lambda d, n, s, w: -d / (n * two) + math.log2(s * w)),
+        ("you subtract the width itself; it belongs inside the logarithm.",
+         lambda d, n, s, w: -d / (n * two) + math.log2(s) - w),
+        ("you divide by the width outside of the logarithm; a step is width/levels wide.",
+         lambda d, n, s, w: -d / (n * two) + math.log2(s) / w),
+        ("you stretch the log-density by the width; a step is width/levels wide, and that is all that changes.",
+         lambda d, n, s, w: -d / (n * two * w) + math.log2(s)),
+        ("the logarithm of the width is divided by the number of pixels; every pixel has its own step.",
+         lambda d, n, s, w: -d / (n * two) + math.log2(s) - math.log2(w) / n),
+        ("the width of a step is missing: it is width/levels, which adds log₂(levels/width) bits.",
+         lambda d, n, s, w: -d / (n * two)),
         ("the sign of the log-density is turned: a higher density costs fewer bits.",
-         lambda d, n, s: d / (n * two) + math.log2(s)),
-        ("the sign of log₂(levels) is turned: finer steps need more bits.",
-         lambda d, n, s: -d / (n * two) - math.log2(s)),
-        ("this is minus the bits: a cost is positive.", lambda d, n, s: -_bits(d, n, s)),
-        ("these are nats per pixel; divide by log 2 to get bits.", lambda d, n, s: -d / n + math.log(s)),
-        ("nats and bits are mixed: the density is still in nats, and log₂(levels) is in bits.",
-         lambda d, n, s: -d / n + math.log2(s)),
-        ("nats and bits are mixed: the density is in bits, but the levels are in nats; use log₂.",
-         lambda d, n, s: -d / (n * two) + math.log(s)),
+         lambda d, n, s, w: d / (n * two) + math.log2(s / w)),
+        ("the sign of log₂(levels/width) is turned: finer steps need more bits.",
+         lambda d, n, s, w: -d / (n * two) - math.log2(s / w)),
+        ("this is minus the bits: a cost is positive.", lambda d, n, s, w: -_bits(d, n, s, w)),
+        ("these are nats per pixel; divide by log 2 to get bits.", lambda d, n, s, w: -d / n + math.log(s / w)),
+        ("nats and bits are mixed: the density is still in nats, and log₂(levels/width) is in bits.",
+         lambda d, n, s, w: -d / n + math.log2(s / w)),
+        ("nats and bits are mixed: the density is in bits, but the width of the step is in nats; use log₂.",
+         lambda d, n, s, w: -d / (n * two) + math.log(s / w)),
         ("you multiply by log 2; a nat is 1/log 2 ≈ 1.44 bits, so divide.",
-         lambda d, n, s: -d / n * two + math.log2(s)),
+         lambda d, n, s, w: -d / n * two + math.log2(s / w)),
         ("these are bits per image; divide by the number of pixels.",
-         lambda d, n, s: -d / two + n * math.log2(s)),
-        ("the density is not divided by the number of pixels.", lambda d, n, s: -d / two + math.log2(s)),
-        ("log₂(levels) is divided by the number of pixels too; it is paid for each pixel.",
-         lambda d, n, s: (-d / two + math.log2(s)) / n),
-        ("you take 8 bits always; use log₂ of `levels`.", lambda d, n, s: -d / (n * two) + 8),
-        ("you add `levels` itself; add its logarithm to the base 2.", lambda d, n, s: -d / (n * two) + s),
-        ("you take levels − 1; there are `levels` steps of width 1/levels.",
-         lambda d, n, s: -d / (n * two) + math.log2(s - 1)),
+         lambda d, n, s, w: -d / two + n * math.log2(s / w)),
+        ("the density is not divided by the number of pixels.", lambda d, n, s, w: -d / two + math.log2(s / w)),
+        ("log₂(levels/width) is divided by the number of pixels too; it is paid for each pixel.",
+         lambda d, n, s, w: (-d / two + math.log2(s / w)) / n),
+        ("you take 8 bits always; that is right for 256 levels and the width 1 only. A step is width/levels wide.",
+         lambda d, n, s, w: -d / (n * two) + 8),
+        ("you add levels/width itself; add its logarithm to the base 2.", lambda d, n, s, w: -d / (n * two) + s / w),
+        ("you take levels − 1; there are `levels` steps.", lambda d, n, s, w: -d / (n * two) + math.log2((s - 1) / w)),
         ("this is the mean over the batch; return one value for each image.",
-         lambda d, n, s: _bits(d, n, s).mean()),
-        ("the density and log₂(levels) are multiplied; add them.", lambda d, n, s: -d / (n * two) * math.log2(s)),
-        ("you divide by log(levels); divide by log 2, for bits.",
-         lambda d, n, s: -d / (n * math.log(s)) + math.log2(s)),
-        ("this uses the logarithm to the base 10.", lambda d, n, s: -d / (n * math.log(10)) + math.log10(s)),
+         lambda d, n, s, w: _bits(d, n, s, w).mean()),
+        ("the density and log₂(levels/width) are multiplied; add them.",
+         lambda d, n, s, w: -d / (n * two) * math.log2(s / w)),
+        ("this uses the logarithm to the base 10.", lambda d, n, s, w: -d / (n * math.log(10)) + math.log10(s / w)),
     ]  # fmt: skip
     parts = [
-        ("−log_density / (pixels · log 2)", lambda d, n, s: -d / (n * two)),
-        ("log₂(levels)", lambda d, n, s: np.full(len(d), math.log2(s))),
+        ("−log_density / (pixels · log 2)", lambda d, n, s, w: -d / (n * two)),
+        ("log₂(levels)", lambda d, n, s, w: np.full(len(d), math.log2(s))),
+        ("−log₂(width)", lambda d, n, s, w: np.full(len(d), -math.log2(w))),
     ]
     report.compare(cases, _bits, mistakes, "one value for each image.", parts)
-    return "nats become bits, per pixel, and the width of a grey level adds log₂(levels)."
+    return "nats become bits, per pixel, and a step of width/levels adds log₂(levels/width)."
 
 
 def _bound(w, axis=0):
