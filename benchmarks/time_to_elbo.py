@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass, field, replace
 
 import keras
-import numpy as np
 
 import vae_helpers as vh
 from benchmarks import common, reference
@@ -75,19 +74,6 @@ def build(recipe, shape):
     return vh.VAE(vh.conv_encoder(shape, 2, **recipe.encoder), vh.conv_decoder(shape, 2, **recipe.decoder))
 
 
-def start_at_the_mean(vae, images):
-    """Set two biases so that training need not learn the mean image: it is subtracted from what the first Dense layer
-    reads, and given by the last layer before any code is (by a convolution: the mean pixel).
-    """
-    mean = np.clip(images.mean(axis=0), 0.003, 0.997)  # a pixel that is always 0 would have the logit -infinity
-    first, last = ([layer for layer in network.layers if layer.weights] for network in (vae.encoder, vae.decoder))
-    first, last = first[0], last[-1]
-    if isinstance(first, keras.layers.Dense):
-        first.bias.assign(-mean.ravel() @ keras.ops.convert_to_numpy(first.kernel))
-    pixels = mean.ravel() if last.bias.shape[0] == mean.size else mean.mean(axis=(0, 1))
-    last.bias.assign(np.log(pixels / (1 - pixels)))
-
-
 def train(recipe, data, seed=0, name="ours"):
     """Build, train, evaluate."""
     keras.utils.set_random_seed(seed)
@@ -95,7 +81,7 @@ def train(recipe, data, seed=0, name="ours"):
     note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
     started = time.perf_counter()
     vae = build(recipe, data.image_shape)
-    start_at_the_mean(vae, data.x_train)
+    vh.start_at_the_mean(vae, data.x_train)
     steps = recipe.epochs * math.ceil(len(data.x_train) / recipe.batch)
     vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(recipe.step, steps)))
     vae.fit(data.x_train, epochs=recipe.epochs, batch_size=recipe.batch, verbose=0, callbacks=[note])

@@ -114,19 +114,6 @@ def test_a_child_that_grows_too_large_is_stopped_and_a_failing_one_is_reported()
         common.run_child("benchmarks.no_such_benchmark")
 
 
-@pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_training_can_start_at_the_mean_image(network, data):
-    vae = time_to_elbo.build(time_to_elbo.FAST[network], data.image_shape)
-    time_to_elbo.start_at_the_mean(vae, data.x_train)
-    start, mean = vae.decode(np.zeros((1, 2)))[0], np.clip(data.x_train.mean(axis=0), 0.003, 0.997)
-    if network == "mlp":
-        np.testing.assert_allclose(start, mean, atol=1e-5)
-        first = keras.Model(vae.encoder.input, vae.encoder.get_layer("hidden_1").output)
-        np.testing.assert_allclose(first(mean[None]), 0, atol=1e-5)
-    else:
-        np.testing.assert_allclose(start, mean.mean(), atol=1e-3)
-
-
 @pytest.mark.parametrize("name", tutorials.TUTORIALS)
 def test_a_tutorial_trains_its_own_network_in_its_own_way(name, data):
     encoder, decoder = tutorials.networks(name)

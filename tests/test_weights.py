@@ -20,7 +20,7 @@ def test_the_weights_of_lesson_07_are_here_and_small():
 
 @each_k
 def test_stored_weights_fit_the_network_and_know_digits(k, digits):
-    vae = train_burda.new_model(digits.mean(0))
+    vae = train_burda.new_model(digits)
     vae.load_weights(FOLDER / f"burda_k{k}.weights.h5")
     upright, mirrored = (vh.log_likelihood(vae, x, samples=20).mean() for x in (digits, digits[:, :, ::-1]))
     assert upright > mirrored + 10  # though these digits are not those of MNIST, but small ones, enlarged
@@ -40,7 +40,7 @@ def test_beside_the_weights_stands_how_they_were_measured(k):
 
 
 def test_the_bound_of_the_training_is_that_of_the_package(digits):
-    vae = train_burda.new_model(digits.mean(0))
+    vae = train_burda.new_model(digits)
     for weights in vae.trainable_weights:
         if weights.path.endswith("kernel"):
             weights.assign(0.5 * weights)  # so that the weights of the draws differ little, and few are enough

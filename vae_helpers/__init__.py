@@ -24,6 +24,7 @@ from vae_helpers.networks import (
     residual_encoder,
 )
 from vae_helpers.models import VAE, Autoencoder
+from vae_helpers.start import start_at_the_mean
 from vae_helpers.trained import trained_vae, tutorial_vae
 from vae_helpers.evaluation import (
     active_units,
@@ -103,6 +104,7 @@ __all__ = [
     "save_gif",
     "show_gif",
     "squared_error",
+    "start_at_the_mean",
     "straight_line",
     "tensorflow_probability",
     "trained_vae",
