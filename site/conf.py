@@ -48,6 +48,12 @@ html_theme_options = {
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 templates_path = ["_templates"]
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html", "sidebar/search.html", "sidebar/scroll-start.html", "sidebar/navigation.html", "languages.html",
+        "sidebar/scroll-end.html",
+    ]
+}
 copybutton_selector = ".highlight-python pre, .highlight-bash pre"
 
 locale_dirs = ["locale"]

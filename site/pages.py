@@ -272,6 +272,15 @@ def describe(app, pagename, templatename, context, doctree):
     else:
         context["languages"] = [("English", f"{up}../{target}", "en")]
         context["untranslated"] = doctree is not None and not translated
+    context["words"] = {
+        "site": _("The site"),
+        "lessons": _("Lessons"),
+        "glossary": _("Glossary"),
+        "teaching": _("Teaching"),
+        "downloads": _("Downloads"),
+        "search": _("Search"),
+        "untranslated": _("This page is not translated yet; here it is in English."),
+    }
 
 
 # Other languages
