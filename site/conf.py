@@ -11,8 +11,6 @@ import course
 course.write_pages()
 
 project = "Variational autoencoders"
-author = "the authors of the course"
-copyright = "MIT licence"
 html_title = "Variational autoencoders"
 site_description = "A course on variational autoencoders that runs: ten lessons with pictures, exercises, and a model to draw with."
 language = "en"
@@ -38,6 +36,7 @@ html_math_renderer = "katex"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_copyright = False
 html_baseurl = course.project_urls().get("Documentation", "")
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#1d4f9e", "color-brand-content": "#1d4f9e"},

@@ -7,6 +7,7 @@ are those of its stored notebook. `write_pages` puts everything into site/course
 import base64
 import importlib.util
 import io
+import itertools
 import json
 import os
 import re
@@ -139,21 +140,32 @@ def fold_side_roads(text):
 def outputs(cell, stem, live):
     """The outputs of a code cell as Markdown. live: an iterator over the pages that its explorers have left."""
     alive = "live" in cell.metadata.get("tags", [])
-    for number, output in enumerate(cell.outputs):
-        data = output.get("data", {})
-        page = data.get("text/html", "")
-        if output.output_type == "stream":
-            yield with_options("code-block", "text", output.text.rstrip(), **{"class": "output"})
-        elif gif := GIF.search(page):
-            yield picture(f"{stem}_{number}.gif", gif[1], cell)
-        elif "image/png" in data:
-            yield picture(f"{stem}_{number}.png", data["image/png"], cell)
-        elif alive and (shown := next(live, None)):
-            yield with_options("explorer", shown)
-        elif page:
-            yield fence(page, "{raw} html")
-        elif "text/plain" in data:
-            yield with_options("code-block", "text", data["text/plain"].rstrip(), **{"class": "output"})
+    for kind, group in itertools.groupby(enumerate(cell.outputs), key=lambda pair: pair[1].output_type):
+        if kind == "stream":
+            yield printed("".join(output.text for _, output in group))
+        else:
+            for number, output in group:
+                yield from shown(output, f"{stem}_{number}", cell, live if alive else iter(()))
+
+
+def printed(text):
+    return with_options("code-block", "text", text.rstrip(), **{"class": "output"})
+
+
+def shown(output, stem, cell, live):
+    """What a cell shows: a film, a picture, the page of an explorer, HTML, or text."""
+    data = output.get("data", {})
+    page = data.get("text/html", "")
+    if gif := GIF.search(page):
+        yield picture(f"{stem}.gif", gif[1], cell)
+    elif "image/png" in data:
+        yield picture(f"{stem}.png", data["image/png"], cell)
+    elif file_name := next(live, None):
+        yield with_options("explorer", file_name)
+    elif page:
+        yield fence(page, "{raw} html")
+    elif "text/plain" in data:
+        yield printed(data["text/plain"])
 
 
 def picture(file_name, encoded, cell):
@@ -257,11 +269,6 @@ def package_page():
     return "\n\n".join(parts) + "\n"
 
 
-def with_height(page):
-    """An explorer's page that also tells the page around it how high it is."""
-    return page.replace("</body>", f"<script>{(SITE / 'height.js').read_text(encoding='utf-8')}</script>\n</body>")
-
-
 def write(path, content):
     """Write bytes or a text, unless the file holds it already: what has not changed is not read again by Sphinx."""
     held = content.encode() if isinstance(content, str) else content
@@ -285,7 +292,7 @@ def write_pages():
     for file_name, text in made.items():
         write(PAGES / file_name, text)
     for path in (NOTEBOOKS / "live").glob("*.html"):
-        write(PAGES / "static" / "live" / path.name, with_height(path.read_text(encoding="utf-8")))
+        write(PAGES / "static" / "live" / path.name, path.read_bytes())
     for path in (NOTEBOOKS / "pictures").glob("manifold.*"):
         write(PAGES / "static" / path.name, path.read_bytes())
     for path in PAGES.glob("*.md"):

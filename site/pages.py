@@ -135,7 +135,8 @@ def visit_explorer(self, node):
     here = self.builder.get_target_uri(self.builder.current_docname)
     address = relative_uri(here, f"_static/live/{node['page']}")
     self.body.append(
-        f'<div class="explorer" data-page="{address}" data-title="{_("Latent explorer")}">'
+        f'<div class="explorer" data-page="{address}" data-title="{_("Latent explorer")}" '
+        f'data-begin="{_("Tap to draw")}">'
         f'<p class="alone"><a href="{address}">{_("Open the explorer in a page of its own")}</a></p></div>\n'
     )
     raise nodes.SkipNode

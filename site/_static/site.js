@@ -7,13 +7,27 @@ function drawFormulas() {
   }
 }
 
-// An explorer is loaded when it comes near the view.
+// An explorer is loaded when it comes near the view. On a touch screen a finger first scrolls past it: a tap begins.
 function load(place) {
   const frame = document.createElement("iframe");
   frame.src = place.dataset.page;
   frame.title = place.dataset.title;
   frame.setAttribute("sandbox", "allow-scripts");
   place.prepend(frame);
+  if (matchMedia("(pointer: coarse)").matches) cover(place);
+}
+
+function cover(place) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "begin";
+  button.innerHTML = "<span></span>";
+  button.firstChild.textContent = place.dataset.begin;
+  button.addEventListener("click", () => (button.hidden = true));
+  place.prepend(button);
+  new IntersectionObserver(([entry]) => {
+    if (!entry.isIntersecting) button.hidden = false;
+  }).observe(place);
 }
 
 function watchExplorers() {
@@ -25,13 +39,6 @@ function watchExplorers() {
   }, { rootMargin: "300px" });
   document.querySelectorAll(".explorer").forEach((place) => seen.observe(place));
 }
-
-// The page of an explorer says how high it is; it grows with its frame, so only a real need makes the frame higher.
-addEventListener("message", (event) => {
-  const height = event.data && event.data.explorerHeight;
-  const frame = [...document.querySelectorAll(".explorer iframe")].find((one) => one.contentWindow === event.source);
-  if (frame && Number.isFinite(height) && height > frame.clientHeight) frame.style.height = `${Math.ceil(height) + 2}px`;
-});
 
 // Who has no mouse must be able to scroll what is too wide.
 function openToKeys() {
