@@ -1,4 +1,4 @@
-"""The public names of the package with their docstrings, read from its source: nothing is imported, TensorFlow least."""
+"""The public names of the package and their docstrings, read from its source: nothing is imported."""
 
 import ast
 import re
@@ -20,7 +20,9 @@ def public_names():
             module = node.module.removeprefix("vae_helpers.")
             tree = syntax_tree(module)
             defined = {one.name: one for one in tree.body if isinstance(one, (ast.FunctionDef, ast.ClassDef))}
-            found.append((module, ast.get_docstring(tree).partition("\n")[0], [defined[one.name] for one in node.names]))
+            found.append(
+                (module, ast.get_docstring(tree).partition("\n")[0], [defined[one.name] for one in node.names])
+            )
     return found
 
 
@@ -42,7 +44,10 @@ def as_directive(definition):
 def methods(definition):
     """{name: method} of a class and of its bases in the package; those of the class itself first."""
     classes = {
-        one.name: one for path in PACKAGE.glob("*.py") for one in syntax_tree(path.stem).body if isinstance(one, ast.ClassDef)
+        one.name: one
+        for path in PACKAGE.glob("*.py")
+        for one in syntax_tree(path.stem).body
+        if isinstance(one, ast.ClassDef)
     }
     own = {one.name: one for one in definition.body if isinstance(one, ast.FunctionDef)}
     for base in definition.bases:

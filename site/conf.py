@@ -12,7 +12,9 @@ course.write_pages()
 
 project = "Variational autoencoders"
 html_title = "Variational autoencoders"
-site_description = "A course on variational autoencoders that runs: ten lessons with pictures, exercises, and a model to draw with."
+site_description = (
+    "A course on variational autoencoders that runs: ten lessons with pictures, exercises, and a model to draw with."
+)
 language = "en"
 
 extensions = ["myst_parser", "sphinx_copybutton", "pages"]
@@ -49,7 +51,11 @@ pygments_dark_style = "a11y-high-contrast-dark"
 templates_path = ["_templates"]
 html_sidebars = {
     "**": [
-        "sidebar/brand.html", "sidebar/search.html", "sidebar/scroll-start.html", "sidebar/navigation.html", "languages.html",
+        "sidebar/brand.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "languages.html",
         "sidebar/scroll-end.html",
     ]
 }

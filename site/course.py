@@ -33,7 +33,9 @@ BADGE = re.compile(r"\[!\[Open In Colab\]\([^)]*\)\]\((?P<address>[^)]*)\)\n*")
 DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 HEADING = re.compile(r"^(#{2,6} .*)$", re.MULTILINE)
 SIDE_ROADS = re.compile(r"^#{2,3} Side roads\b", re.MULTILINE)
-LESSON_ROW = re.compile(r"^\| \[\d\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE)
+LESSON_ROW = re.compile(
+    r"^\| \[\d\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
+)
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
 LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the columns of the glossary
 
@@ -174,7 +176,7 @@ def picture(file_name, encoded, cell):
     write(PAGES / "pictures" / file_name, held)
     width, height = Image.open(io.BytesIO(held)).size
     alt = json.dumps(cell.metadata.get("alt", ""), ensure_ascii=False)
-    sizes = {"width": f"{width}px", "height": f"{height}px", "loading": "lazy"}
+    sizes = {"width": width, "height": height, "loading": "lazy"}
     return with_options("image", f"pictures/{file_name}", alt=alt, **{"class": "output"}, **sizes)
 
 
@@ -197,11 +199,17 @@ def glossary_page():
     """The glossary as a list of terms, to which other pages can link; a table of seven columns fits no phone."""
     text = (NOTEBOOKS / "glossary.md").read_text(encoding="utf-8")
     entries = [
-        f"{term}\n  {sentence}\n\n  [" + "]{.in-other-languages} [".join(map(labelled, LANGUAGES, words))
+        f"{term}\n  {sentence}\n\n  ["
+        + "]{.in-other-languages} [".join(map(labelled, LANGUAGES, words))
         + "]{.in-other-languages}\n"
         for term, words, sentence in glossary_rows()
     ]
-    return text.partition("\n|")[0].rstrip() + "\n\n" + fence("\n".join(entries).replace("\\|", "|"), "{glossary}", ":") + "\n"
+    return (
+        text.partition("\n|")[0].rstrip()
+        + "\n\n"
+        + fence("\n".join(entries).replace("\\|", "|"), "{glossary}", ":")
+        + "\n"
+    )
 
 
 def labelled(language, word):

@@ -16,7 +16,15 @@ _ = get_translation("site")
 # Words with another meaning in daily or in Python's language: linked only where a lesson prints them bold or italic.
 AMBIGUOUS = {"channel", "code", "factor", "kernel", "mixture", "rate"}
 LESSON_MENTION = re.compile(r"\b[Ll]essons? (\d\d)\b|第 ?(\d\d) ?課")
-NOT_LINKED = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.math, nodes.math_block, nodes.term)
+NOT_LINKED = (
+    nodes.literal,
+    nodes.literal_block,
+    nodes.reference,
+    nodes.title,
+    nodes.math,
+    nodes.math_block,
+    nodes.term,
+)
 # How a paragraph begins, and the class that it gets. The beginning is bold, or stands in the plain text.
 ASIDES = {"Predict": "predict", "Question": "predict", "What you see": "seen", "The answer": "answer", "Target": "seen"}
 
@@ -60,10 +68,10 @@ class Explorer(SphinxDirective):
 class MovingManifold(SphinxDirective):
     """The film of the plane that a VAE learns; its last picture for those who want nothing to move."""
 
-    option_spec = {"alt": directives.unchanged_required}
+    option_spec = {"alt": directives.unchanged_required}  # noqa: RUF012 - as docutils has it
 
     def run(self):
-        film = nodes.image(uri="course/static/manifold.gif", alt=self.options["alt"], width="336px", height="336px")
+        film = nodes.image(uri="course/static/manifold.gif", alt=self.options["alt"], width="336", height="336")
         self.set_source_info(film)
         still = '<picture><source media="(prefers-reduced-motion: reduce)" srcset="_static/manifold.png" />'
         return [nodes.raw("", still, format="html"), film, nodes.raw("", "</picture>", format="html")]
@@ -264,7 +272,9 @@ def describe(app, pagename, templatename, context, doctree):
     """The description that search engines show, and where the page stands in the other languages."""
     words = course.promise_of(pagename.partition("/")[2]) if pagename.partition("/")[2] in course.lessons() else ""
     words = re.sub(r"[$*`]", "", words) or app.config.site_description
-    context["metatags"] = context.get("metatags", "") + f'\n<meta name="description" content="{nodes.unescape(words)}" />'
+    context["metatags"] = (
+        context.get("metatags", "") + f'\n<meta name="description" content="{nodes.unescape(words)}" />'
+    )
     translated = (course.SITE / "locale" / app.config.language / "LC_MESSAGES" / f"{pagename}.po").exists()
     up = "../" * pagename.count("/")
     target = app.builder.get_target_uri(pagename)
