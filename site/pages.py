@@ -8,7 +8,9 @@ import course
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.locale import get_translation
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.i18n import CatalogInfo
 from sphinx.util.osutil import relative_uri
 
 _ = get_translation("site")
@@ -84,11 +86,17 @@ class LessonLinks(SphinxDirective):
 
     def run(self):
         name = self.arguments[0]
-        links = [f"{{download}}`One file to run <one-file/{name}.ipynb>`", "[All downloads](downloads.md)"]
+        links = [
+            f"{{download}}`{_('One file to run')} <one-file/{name}.ipynb>`",
+            f"[{_('All downloads')}](downloads.md)",
+            f"[{_('Glossary')}](glossary.md)",
+            f"[{_('Symbols')}](symbols.md)",
+        ]
         if address := course.colab_address(name):
-            links.insert(0, f"[Open in Colab]({address})")
-        links += ["[Glossary](glossary.md)", "[Symbols](symbols.md)"]
-        return with_class(self.parse_text_to_nodes("\n".join(f"- {link}" for link in links)), "lesson-links")
+            links.insert(0, f"[{_('Run in Colab')}]({address})")
+        (row,) = in_own_words(self.parse_text_to_nodes("\n".join(f"- {link}" for link in links)))
+        row["classes"].append("lesson-links")
+        return [row]
 
 
 class LessonMap(SphinxDirective):
@@ -99,24 +107,25 @@ class LessonMap(SphinxDirective):
     def run(self):
         first, last = self.arguments[0].split("-")
         names = [name for name in course.lessons() if first <= name[:2] <= last]
-        cards = [nodes.container("", *self.parse_text_to_nodes(card(name)), classes=["card"]) for name in names]
-        return [nodes.container("", *cards, classes=["cards"])]
+        return [nodes.container("", *map(self.card, names), classes=["cards"])]
+
+    def card(self, name):
+        question, *times = course.rows_of_the_map().get(name, ("", "", "", ""))
+        labels = (_("in class {}"), _("side roads {}"), _("computing {}"))
+        times = [str(label).format(time) for label, time in zip(labels, times) if time.strip("–")]
+        links = [f"[{_('Read')}](course/{name}.md)", f"{{download}}`{_('Download')} <course/one-file/{name}.ipynb>`"]
+        if address := course.colab_address(name):
+            links.insert(1, f"[{_('Run in Colab')}]({address})")
+        words = self.parse_text_to_nodes(f"[{course.title_of(name)}](course/{name}.md)\n\n{question}")
+        rest = in_own_words(self.parse_text_to_nodes(" · ".join(times) + "\n\n" + " ".join(links)))
+        return nodes.container("", *words, *rest, classes=["card"])
 
 
-def card(name):
-    """What the map says of a lesson, as Markdown."""
-    question, sittings, side_roads, computing = course.rows_of_the_map().get(name, ("", "", "–", ""))
-    minutes = [sittings, f"side roads {side_roads}" if side_roads != "–" else "", f"computing {computing}"]
-    links = [f"[Read](course/{name}.md)", f"{{download}}`Download <course/one-file/{name}.ipynb>`"]
-    if address := course.colab_address(name):
-        links.insert(1, f"[Run in Colab]({address})")
-    times = " · ".join(part for part in minutes if sittings and part)
-    return "\n\n".join([f"**[{course.title_of(name)}](course/{name}.md)**", question, times, " ".join(links)])
-
-
-def with_class(made, name):
+def in_own_words(made):
+    """Nodes whose words come from the catalogue of the site itself: they are no messages of the page."""
     for node in made:
-        node["classes"].append(name)
+        for paragraph in node.findall(nodes.paragraph):
+            paragraph["translatable"] = False
     return made
 
 
@@ -167,13 +176,17 @@ def skip(self, node):
 # What is added to a page
 
 
-def mark_asides(app, doctree):
-    """Give the paragraphs that ask, answer or tell what is seen a class; runs before any translation."""
-    for paragraph in doctree.findall(nodes.paragraph):
-        beginning = paragraph.astext()[:20]
-        for words, name in ASIDES.items():
-            if re.match(rf"{words}\b", beginning):
-                paragraph["classes"].append(name)
+class MarkAsides(SphinxTransform):
+    """Give the paragraphs that ask, answer or tell what is seen a class."""
+
+    default_priority = 15  # before the translation, which keeps classes
+
+    def apply(self):
+        for paragraph in self.document.findall(nodes.paragraph):
+            beginning = paragraph.astext()[:20]
+            for words, name in ASIDES.items():
+                if re.match(rf"{words}\b", beginning):
+                    paragraph["classes"].append(name)
 
 
 def link(app, doctree, docname):
@@ -279,7 +292,7 @@ def describe(app, pagename, templatename, context, doctree):
     up = "../" * pagename.count("/")
     target = app.builder.get_target_uri(pagename)
     if app.config.language == "en":
-        context["languages"] = [("繁體中文", f"{up}zh_TW/{target}", "zh-Hant-TW")] if other_languages(app) else []
+        context["languages"] = [("繁體中文", f"{up}zh_TW/{target}", "zh-Hant-TW")] if other_languages() else []
     else:
         context["languages"] = [("English", f"{up}../{target}", "en")]
         context["untranslated"] = doctree is not None and not translated
@@ -297,7 +310,7 @@ def describe(app, pagename, templatename, context, doctree):
 # Other languages
 
 
-def other_languages(app):
+def other_languages():
     return [path.name for path in sorted((course.SITE / "locale").glob("*")) if path.is_dir()]
 
 
@@ -305,7 +318,7 @@ def build_other_languages(app, exception):
     """The English site brings the others, each in a folder of its name."""
     if exception or app.builder.name != "html" or app.config.language != "en":
         return
-    for language in other_languages(app):
+    for language in other_languages():
         command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", "-D", f"language={language}"]
         command += ["--fail-on-warning", "--keep-going"] if app.warningiserror else []
         command += ["-d", str(app.outdir / ".doctrees" / language), str(app.srcdir), str(app.outdir / language)]
@@ -315,6 +328,8 @@ def build_other_languages(app, exception):
 
 def setup(app):
     app.add_config_value("site_description", "", "html")
+    for language in other_languages():  # before Sphinx does it: the words are needed from the beginning
+        CatalogInfo(str(course.SITE / "locale" / language / "LC_MESSAGES"), "site", "utf-8").write_mo(language)
     app.add_message_catalog("site", str(course.SITE / "locale"))
     app.add_directive("fold", Fold)
     app.add_directive("explorer", Explorer)
@@ -326,7 +341,7 @@ def setup(app):
     app.add_node(fold_title, html=(visit_fold_title, depart_fold_title), **others)
     app.add_node(explorer, html=(visit_explorer, None), **others)
     app.add_html_math_renderer("katex", (visit_math, None), (visit_math_block, None))
-    app.connect("doctree-read", mark_asides)
+    app.add_transform(MarkAsides)
     app.connect("doctree-resolved", link)
     app.connect("html-page-context", describe)
     app.connect("build-finished", build_other_languages)
