@@ -37,6 +37,7 @@ LESSON_ROW = re.compile(
     r"^\| \[\d\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
 )
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
+NOT_DESCRIBED = "A picture. The text below it says what it shows."
 LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the columns of the glossary
 
 
@@ -175,7 +176,7 @@ def picture(file_name, encoded, cell):
     held = base64.b64decode(encoded)
     write(PAGES / "pictures" / file_name, held)
     width, height = Image.open(io.BytesIO(held)).size
-    alt = json.dumps(cell.metadata.get("alt", ""), ensure_ascii=False)
+    alt = json.dumps(cell.metadata.get("alt", NOT_DESCRIBED), ensure_ascii=False)
     sizes = {"width": width, "height": height, "loading": "lazy"}
     return with_options("image", f"pictures/{file_name}", alt=alt, **{"class": "output"}, **sizes)
 

@@ -296,6 +296,9 @@ def describe(app, pagename, templatename, context, doctree):
     else:
         context["languages"] = [("English", f"{up}../{target}", "en")]
         context["untranslated"] = doctree is not None and not translated
+    # Sphinx gives the captions the role of a heading, and no level.
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
     context["words"] = {
         "site": _("The site"),
         "lessons": _("Lessons"),
@@ -343,6 +346,6 @@ def setup(app):
     app.add_html_math_renderer("katex", (visit_math, None), (visit_math_block, None))
     app.add_transform(MarkAsides)
     app.connect("doctree-resolved", link)
-    app.connect("html-page-context", describe)
+    app.connect("html-page-context", describe, priority=900)  # after the theme
     app.connect("build-finished", build_other_languages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
