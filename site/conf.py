@@ -24,7 +24,7 @@ nitpicky = False
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
-smartquotes = False
+smartquotes_action = "D"  # dashes only
 suppress_warnings = ["config.cache"]
 
 add_module_names = False
@@ -37,6 +37,7 @@ html_js_files = [("katex/katex.min.js", {"defer": "defer"}), ("site.js", {"defer
 html_math_renderer = "katex"
 html_copy_source = False
 html_show_sourcelink = False
+html_use_index = False
 html_show_sphinx = False
 html_show_copyright = False
 html_baseurl = course.project_urls().get("Documentation", "")

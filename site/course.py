@@ -266,7 +266,7 @@ def downloads_page():
 
 
 def size(count):
-    return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e6:.1f} MB" if count > 950_000 else f"{count / 1e3:.0f} kB"
 
 
 def package_page():
