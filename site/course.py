@@ -32,6 +32,7 @@ PAGES = SITE / "course"
 BADGE = re.compile(r"\[!\[Open In Colab\]\([^)]*\)\]\((?P<address>[^)]*)\)\n*")
 DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 HEADING = re.compile(r"^(#{2,6} .*)$", re.MULTILINE)
+FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 SIDE_ROADS = re.compile(r"^#{2,3} Side roads\b", re.MULTILINE)
 LESSON_ROW = re.compile(
     r"^\| \[\d\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
@@ -129,7 +130,8 @@ def fold_side_roads(text):
     if not (found := SIDE_ROADS.search(text)):
         return text
     start = found.start()
-    before, headings = text[:start], HEADING.split(text[start:])
+    in_code = FENCED.sub(lambda block: block[0].replace("\n#", "\n\0#"), text[start:])  # a comment is no heading
+    before, headings = text[:start], HEADING.split(in_code)
     first, introduction, *rest = headings[1:]
     parts = [before + first + introduction.rstrip()]
     for heading, body in zip(rest[::2], rest[1::2]):
@@ -137,7 +139,7 @@ def fold_side_roads(text):
         parts.append(f"{heading}\n\n{for_whom}")
         if road.strip():
             parts.append(fence(road.strip(), "{fold} Take this side road", ":"))
-    return "\n\n".join(parts)
+    return "\n\n".join(parts).replace("\0", "")
 
 
 def outputs(cell, stem, live):
@@ -152,7 +154,9 @@ def outputs(cell, stem, live):
 
 
 def printed(text):
-    return with_options("code-block", "text", text.rstrip(), **{"class": "output"})
+    """What a cell printed. A table keeps its lines whole, so that its columns stand below one another."""
+    kind = "output columns" if re.search(r"\S {2,}\S", text) else "output"
+    return with_options("code-block", "text", text.rstrip(), **{"class": kind})
 
 
 def shown(output, stem, cell, live):

@@ -288,14 +288,14 @@ def describe(app, pagename, templatename, context, doctree):
     context["metatags"] = (
         context.get("metatags", "") + f'\n<meta name="description" content="{nodes.unescape(words)}" />'
     )
-    translated = (course.SITE / "locale" / app.config.language / "LC_MESSAGES" / f"{pagename}.po").exists()
+    progress = app.env.metadata[pagename].get("translation_progress") or {"translated": 0, "total": 0}
     up = "../" * pagename.count("/")
     target = app.builder.get_target_uri(pagename)
     if app.config.language == "en":
         context["languages"] = [("繁體中文", f"{up}zh_TW/{target}", "zh-Hant-TW")] if other_languages() else []
     else:
         context["languages"] = [("English", f"{up}../{target}", "en")]
-        context["untranslated"] = doctree is not None and not translated
+        context["untranslated"] = progress["translated"] < 0.5 * progress["total"]
     # Sphinx gives the captions the role of a heading, and no level.
     tree = context.get("furo_navigation_tree", "")
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
@@ -315,6 +315,12 @@ def describe(app, pagename, templatename, context, doctree):
 
 def other_languages():
     return [path.name for path in sorted((course.SITE / "locale").glob("*")) if path.is_dir()]
+
+
+def address_of_language(app, config):
+    """A page in another language lies in its folder."""
+    if config.html_baseurl and config.language != "en":
+        config.html_baseurl = f"{config.html_baseurl.rstrip('/')}/{config.language}/"
 
 
 def build_other_languages(app, exception):
@@ -347,5 +353,6 @@ def setup(app):
     app.add_transform(MarkAsides)
     app.connect("doctree-resolved", link)
     app.connect("html-page-context", describe, priority=900)  # after the theme
+    app.connect("config-inited", address_of_language)
     app.connect("build-finished", build_other_languages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

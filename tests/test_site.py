@@ -3,7 +3,9 @@
 The pages are made from the stored notebooks. What needs Sphinx, a browser or axe is skipped where it is missing.
 """
 
+import html
 import re
+from importlib.machinery import SourceFileLoader
 
 import nbformat
 import pytest
@@ -104,6 +106,12 @@ def test_a_side_road_is_folded_after_the_words_that_say_for_whom_it_is(page_of):
     )
 
 
+def test_a_comment_on_a_side_road_is_no_heading(page_of):
+    road = text("## Side roads\n\nWords.\n\n### One\n\nFor.\n\nMore.")
+    page = page_of(TITLE, road, code("## not a heading\nx = 1"), LAST)
+    assert ":::{fold} Take this side road\nMore.\n\n```python\n## not a heading\nx = 1\n```\n:::" in page
+
+
 def test_a_fold_can_hold_another(page_of):
     page = page_of(
         TITLE,
@@ -134,6 +142,32 @@ def test_the_page_of_an_explorer_stands_where_the_notebook_keeps_its_text(page_o
     (tmp_path / "live").mkdir()
     (tmp_path / "live" / "01_test.html").write_text("a page")
     assert "```{explorer} 01_test.html" in page_of(*cells) and "LatentExplorer" not in page_of(*cells)
+
+
+def test_a_printed_table_keeps_its_lines_whole(page_of):
+    def prints(words):
+        return page_of(TITLE, code("x", nbformat.v4.new_output("stream", text=words)), LAST)
+
+    assert ":class: output columns\na  b\n" in prints("a  b\n") and ":class: output\na b\n" in prints("a b\n")
+
+
+def test_a_build_saves_the_pages_of_its_explorers(tmp_path, monkeypatch):
+    notebooks = SourceFileLoader("build", str(ROOT / "notebooks" / "build.py")).load_module()
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
+    pages = ['<p title="a">1 & 2</p>', "<p>second</p>"]
+    shown = [
+        nbformat.v4.new_output(
+            "execute_result", data={"text/html": f'<iframe srcdoc="{html.escape(page)}" x></iframe>'}
+        )
+        for page in pages
+    ]
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / "02_a_3.html").write_text("of an earlier build")
+    notebooks.export_live_pages(
+        notebook(code("x", shown[0], tags=["live"]), code("y", shown[1], tags=["live"])), "02_a"
+    )
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "live").iterdir()}
+    assert kept == {"02_a.html": pages[0], "02_a_2.html": pages[1]}
 
 
 def test_code_with_a_fence_in_it_stays_whole():

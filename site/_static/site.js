@@ -3,7 +3,8 @@
 
 function drawFormulas() {
   for (const element of document.querySelectorAll(".math")) {
-    katex.render(element.textContent, element, { displayMode: element.classList.contains("display") });
+    const displayMode = element.classList.contains("display");
+    katex.render(element.textContent, element, { displayMode, throwOnError: false, strict: false });
   }
 }
 
