@@ -288,14 +288,14 @@ def describe(app, pagename, templatename, context, doctree):
     context["metatags"] = (
         context.get("metatags", "") + f'\n<meta name="description" content="{nodes.unescape(words)}" />'
     )
-    progress = app.env.metadata[pagename].get("translation_progress") or {"translated": 0, "total": 0}
+    progress = (doctree or {}).get("translation_progress", {"translated": 1, "total": 1})  # the search has no text
     up = "../" * pagename.count("/")
     target = app.builder.get_target_uri(pagename)
     if app.config.language == "en":
         context["languages"] = [("繁體中文", f"{up}zh_TW/{target}", "zh-Hant-TW")] if other_languages() else []
     else:
         context["languages"] = [("English", f"{up}../{target}", "en")]
-        context["untranslated"] = progress["translated"] < 0.5 * progress["total"]
+        context["untranslated"] = progress["translated"] <= 0.5 * progress["total"]
     # Sphinx gives the captions the role of a heading, and no level.
     tree = context.get("furo_navigation_tree", "")
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')

@@ -281,6 +281,7 @@ def test_no_page_is_heavy(built, pages):
         assert weight < HEAVIEST_BYTES, (page.path, weight)
 
 
+@pytest.mark.long
 def test_the_text_is_divided_into_messages_for_translators(tmp_path):
     build(tmp_path, "-b", "gettext")
     messages = (tmp_path / "course" / "01_autoencoder.pot").read_text(encoding="utf-8")
