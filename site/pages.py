@@ -317,8 +317,9 @@ def other_languages():
     return [path.name for path in sorted((course.SITE / "locale").glob("*")) if path.is_dir()]
 
 
-def address_of_language(app, config):
-    """A page in another language lies in its folder."""
+def in_its_language(app, config):
+    """The title of the site in the language of the pages, which lie in a folder of their own."""
+    config.html_title = str(_("Variational autoencoders"))
     if config.html_baseurl and config.language != "en":
         config.html_baseurl = f"{config.html_baseurl.rstrip('/')}/{config.language}/"
 
@@ -353,6 +354,6 @@ def setup(app):
     app.add_transform(MarkAsides)
     app.connect("doctree-resolved", link)
     app.connect("html-page-context", describe, priority=900)  # after the theme
-    app.connect("config-inited", address_of_language)
+    app.connect("config-inited", in_its_language)
     app.connect("build-finished", build_other_languages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
