@@ -30,6 +30,7 @@ add_module_names = False
 python_use_unqualified_type_names = True
 
 html_theme = "furo"
+html_favicon = "_static/favicon.svg"
 html_static_path = ["_static", "course/static"]
 html_css_files = ["katex/katex.min.css", "site.css"]
 html_js_files = [("katex/katex.min.js", {"defer": "defer"}), ("site.js", {"defer": "defer"})]

@@ -320,6 +320,8 @@ def other_languages():
 def in_its_language(app, config):
     """The title of the site in the language of the pages, which lie in a folder of their own."""
     config.html_title = str(_("Variational autoencoders"))
+    # Sphinx's own search for Chinese needs jieba, and its script names a stemmer that is not there.
+    config.html_search_language = "en"
     if config.html_baseurl and config.language != "en":
         config.html_baseurl = f"{config.html_baseurl.rstrip('/')}/{config.language}/"
 
