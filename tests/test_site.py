@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from site_pages import AXE, ROOT, SITE, build, load, pages_of
 
 import vae_helpers as vh
+from vae_helpers import explorer
 
 course, api = load("course"), load("api")
 LESSONS = course.lessons()
@@ -168,6 +169,11 @@ def test_a_build_saves_the_pages_of_its_explorers(tmp_path, monkeypatch):
     )
     kept = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "live").iterdir()}
     assert kept == {"02_a.html": pages[0], "02_a_2.html": pages[1]}
+
+
+def test_the_explorer_of_the_front_page_is_that_of_the_package():
+    page = (ROOT / "notebooks" / "live" / "trained_vae.html").read_text(encoding="utf-8")
+    assert all(part in page for part in explorer._template().split("{{data}}")), "run python notebooks/build.py --front"
 
 
 def test_code_with_a_fence_in_it_stays_whole():
