@@ -5,6 +5,7 @@
     python notebooks/build.py --text 01  only the text has changed: keep the outputs of the code, run nothing
     python notebooks/build.py --text     after a change of [project.urls]: stamps badges and setup cells, runs nothing
     python notebooks/build.py --minutes  how long each sitting takes, see minutes.py; writes the tables of the two pages
+    python notebooks/build.py --front    notebooks/live/trained_vae.html, the explorer on the front page of the site
 
     notebooks/*.ipynb            for students: what stands between ### BEGIN SOLUTION and ### END SOLUTION is taken out;
                                  executed on the full profile, outputs kept. The cells tagged `guard`, which only test the
@@ -16,7 +17,8 @@
 The build stops at the first exception, at a figure that `vh.expect` finds off, at anything printed to stderr, at a check
 that does not say "not yet" to a student's stub, and at a solution that its check does not find right.
 A notebook is replaced only when all of its cells have run. The picture under a cell tagged `picture-NAME` also goes to
-notebooks/pictures/, for the README. Under a cell tagged `live` only the text is kept: GitHub shows no JavaScript.
+notebooks/pictures/, for the README. Under a cell tagged `live` only the text is kept: GitHub shows no JavaScript. The
+page itself goes to notebooks/live/, from where the site takes it.
 
 In the source, `# %% alt="What the picture shows."` is the text alternative of a picture, `# %% [markdown] sitting="A"`
 begins a sitting, and {{time}} and {{minutes}} stand for what minutes.py counts.
@@ -70,6 +72,7 @@ if find_spec("vae_helpers") is None and "google.colab" in sys.modules:
     get_ipython().run_line_magic("pip", "install -q --no-deps git+https://github.com/{name}@{tag}")
 elif find_spec("vae_helpers") is None:
     {advice}"""
+FRAME = re.compile(r'<iframe srcdoc="([^"]*)"')
 STUB = r"\1...  # write your code here, in place of the three dots"
 
 
@@ -263,10 +266,44 @@ def keep_what_is_compared(notebook):
 
 def keep_text_of_live_cells(notebook):
     for cell in notebook.cells:
-        if "live" in cell.metadata.get("tags", []):
+        if is_live(cell):
             for output in cell.outputs:
                 if "data" in output:
                     output.data = {kind: data for kind, data in output.data.items() if kind == "text/plain"}
+
+
+def export_live_pages(notebook, lesson):
+    """Write the explorers of a lesson to notebooks/live/LESSON.html, LESSON_2.html and so on, and take away old ones."""
+    shown = [html_of(output) for cell in notebook.cells if is_live(cell) for output in cell.outputs]
+    pages = [html.unescape(found[1]) for found in map(FRAME.search, shown) if found]
+    folder = NOTEBOOKS / "live"
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob(f"{lesson}*.html"):
+        path.unlink()
+    for number, page in enumerate(pages, start=1):
+        name = f"{lesson}.html" if number == 1 else f"{lesson}_{number}.html"
+        (folder / name).write_text(page, encoding="utf-8", newline="\n")
+
+
+def is_live(cell):
+    return "live" in cell.metadata.get("tags", [])
+
+
+def html_of(output):
+    return output.get("data", {}).get("text/html", "")
+
+
+def build_front():
+    """The explorer on the front page of the site: the model that comes with the package, and the test images."""
+    import vae_helpers as vh  # here, because it starts TensorFlow
+
+    data = vh.load_images("mnist", binarize="threshold")
+    if data.name != "mnist":
+        raise SystemExit("the page was not written: it shows test images of MNIST.")
+    model = vh.trained_vae()
+    explorer = vh.latent_explorer(model, data.x_test, data.y_test, data.class_names, title="Draw a digit")
+    (NOTEBOOKS / "live").mkdir(exist_ok=True)
+    print(explorer.save(NOTEBOOKS / "live" / "trained_vae.html"))
 
 
 def describe_pictures(notebook):
@@ -384,6 +421,8 @@ def build(source, solved, text_only, profile):
         keep_outputs(notebook, ran)
         if solved:
             keep_what_is_compared(notebook)
+        elif profile == "full":
+            export_live_pages(notebook, source.stem)
         keep_text_of_live_cells(notebook)
     describe_pictures(notebook)
     lighten_pictures(notebook)
@@ -398,11 +437,13 @@ def main(arguments):
     text_only = "--text" in arguments
     wanted = tuple(argument for argument in arguments if not argument.startswith("--"))
     sources = [s for s in SOURCES if not wanted or s.name.startswith(wanted)]
-    if unknown := set(arguments) - {*wanted, "--text", "--minutes"}:
-        raise SystemExit(f"{', '.join(unknown)}: there are --text and --minutes.")
+    if unknown := set(arguments) - {*wanted, "--text", "--minutes", "--front"}:
+        raise SystemExit(f"{', '.join(unknown)}: there are --text, --minutes and --front.")
     if not sources:
         known = ", ".join(s.stem for s in SOURCES)
         raise SystemExit(f"no lesson starts with {' or '.join(wanted)}; there are {known}.")
+    if "--front" in arguments:
+        return build_front()
     if "--minutes" in arguments:
         print(*map(minutes.report, sources), sep="\n")
     else:
@@ -411,7 +452,7 @@ def main(arguments):
         for solved in (False, True):
             for source in sources:
                 build(source, solved, text_only, profile)
-    minutes.write_tables(NOTEBOOKS, SOURCES)
+    return minutes.write_tables(NOTEBOOKS, SOURCES)
 
 
 if __name__ == "__main__":
