@@ -28,8 +28,8 @@
 # |---|---|
 # | $y$ | the label of an image, here its digit; $p(y)$ is how frequent each label is |
 # | $p(x\mid z,y)$, $q(z\mid x,y)$ | decoder and cloud of a VAE that is told the label |
-# | $q(z\mid y)$ | all clouds of one class together, as a mixture |
-# | $\mathrm I(y;z)$ | how many nats $z$ tells about $y$, on average: the mutual information of lesson 05 |
+# | $\bar q(z\mid y)$ | all clouds of one class together, as a mixture |
+# | $\mathrm{MI}(y;z)$ | how many nats $z$ tells about $y$, on average: the mutual information of lesson 05 |
 # | $x_\text{seen}$, $x_\text{hidden}$ | the pixels of an image that we see, and the others |
 
 # %%
@@ -166,9 +166,11 @@ def adam(images, epochs, batch_size=128):
 def train_conditional(seed, encoder_sees_label=True, latents=5):
     keras.utils.set_random_seed(seed)
     model = ConditionalVAE(*conditional_networks(encoder_sees_label, latents))
-    model.compile(adam(len(data.x_train), settings.epochs))
+    faster = vh.training.STEPS_PER_EXECUTION  # several steps per call, as vh.VAE does by itself
+    model.compile(adam(len(data.x_train), settings.epochs), steps_per_execution=faster)
     model.fit([data.x_train, one_hot(data.y_train)], epochs=settings.epochs, batch_size=128, verbose=0)
-    model.elbo = -model.evaluate([data.x_test, one_hot(data.y_test)], batch_size=500, verbose=0)
+    test = [ops.convert_to_tensor(data.x_test), ops.convert_to_tensor(one_hot(data.y_test))]
+    model.elbo = -float(model.compute_loss(test, y_pred=model(test)))
     print(f"seed {seed}: test ELBO {model.elbo:.1f} nats")
     return model
 
@@ -235,15 +237,16 @@ vh.expect("label for both: obeyed, mean of labels and seeds", shares.mean(), at_
 # ### Why does $z$ hold the style?
 #
 # The KL is the price of what $z$ tells.
-# Take the mixture $q(z\mid y)$ of all clouds of one class, and insert it:
+# Lesson 05 split its average into information and mismatch; the same step works class by class.
+# Take the mixture $\bar q(z\mid y)$ of all clouds of one class, and insert it:
 #
-# $$\underbrace{\mathbb E\,\log\frac{q(z\mid x,y)}{p(z)}}_{\text{average KL}}=\underbrace{\mathbb E\,\log\frac{q(z\mid x,y)}{q(z\mid y)}}_{\mathrm I(x;z\mid y)}+\underbrace{\mathbb E\,\log\frac{q(z\mid y)}{p(z)}}_{\mathbb E_y\,\mathrm{KL}(q(z\mid y)\,\|\,p(z))}$$
+# $$\underbrace{\mathbb E\,\log\frac{q(z\mid x,y)}{p(z)}}_{\text{average KL}}=\underbrace{\mathbb E\,\log\frac{q(z\mid x,y)}{\bar q(z\mid y)}}_{\mathrm{MI}(x;z\mid y)}+\underbrace{\mathbb E\,\log\frac{\bar q(z\mid y)}{p(z)}}_{\mathbb E_y\,\mathrm{KL}(\bar q(z\mid y)\,\|\,p(z))}$$
 #
 # The first part is what $z$ tells about the image *beyond* its class: the style.
 # It pays, because it saves reconstruction.
 # The second part is zero only if the codes of every class fill the prior alike; then nobody can tell the class from $z$.
-# Otherwise it is at least $\mathrm I(y;z)$, the nats that $z$ tells about the class.
-# (Insert $q(z)$, the mixture of all clouds, in the same way: the second part is $\mathrm I(y;z)+\mathrm{KL}(q(z)\,\|\,p(z))$.)
+# Otherwise it is at least $\mathrm{MI}(y;z)$, the nats that $z$ tells about the class.
+# (Insert $\bar q(z)$, the mixture of all clouds, in the same way: the second part is $\mathrm{MI}(y;z)+\mathrm{KL}(\bar q(z)\,\|\,p(z))$.)
 # The label has told the class already, for nothing.
 # So class in $z$ is a price without a gain.
 #
@@ -251,7 +254,7 @@ vh.expect("label for both: obeyed, mean of labels and seeds", shares.mean(), at_
 # It gives a share of right names; guessing gives about 0.1.
 # It also gives nats.
 # Before you see $z$, the class surprises you by about $\log 10=2.3$ nats on average.
-# What the probe is still surprised by after it has seen $z$, taken from this, is a lower bound on $\mathrm I(y;z)$: a better reader may read more.
+# What the probe is still surprised by after it has seen $z$, taken from this, is a lower bound on $\mathrm{MI}(y;z)$: a better reader may read more.
 #
 # **Predict.** A friend gives the label to the decoder only: "the encoder sees the digit anyway".
 # By the formula she pays for class in $z$ as well.
@@ -311,7 +314,7 @@ vh.expect("test ELBO, both minus decoder only", both[:, 3].mean() - only[:, 3].m
 # A conditional VAE has a $p(x\mid y)$ for each class.
 # The rule of Bayes turns it round:
 #
-# $$p(y\mid x)=\frac{p(x\mid y)\,p(y)}{\sum_{c}p(x\mid c)\,p(c)}$$
+# $$p(y\mid x)=\frac{p(x\mid y)\,p(y)}{p(x)},\qquad\qquad p(x)=\sum_{\text{all classes }y}p(x\mid y)\,p(y)$$
 #
 # $p(y)$ is how frequent the class is.
 # It is called a *prior*, too: that of the class, not of $z$.
@@ -642,7 +645,7 @@ vh.expect("mean of ten: what the correction changes", after.mean() - plain.mean(
 #
 # **Stop here, if you like.** Three questions for the way home:
 #
-# 1. Every class of a conditional VAE has the same $q(z\mid y)$, and it is not the prior.
+# 1. Every class of a conditional VAE has the same $\bar q(z\mid y)$, and it is not the prior.
 #    What does $z$ tell about the class, and does the model pay?
 # 2. A score has an AUROC of 0.2.
 #    How would you use it?
@@ -651,8 +654,8 @@ vh.expect("mean of ten: what the correction changes", after.mean() - plain.mean(
 #
 # <details><summary>Open the answers</summary>
 #
-# 1. Nothing, so $\mathrm I(y;z)=0$.
-#    It pays all the same: $\mathrm{KL}(q(z)\,\|\,p(z))$ is above zero.
+# 1. Nothing, so $\mathrm{MI}(y;z)=0$.
+#    It pays all the same: $\mathrm{KL}(\bar q(z)\,\|\,p(z))$ is above zero.
 # 2. Turned round, it would have 0.8: but only against anomalies of this kind, so you need to know them.
 # 3. The same number for a simple score beside it, such as the size of the compressed file.
 #
