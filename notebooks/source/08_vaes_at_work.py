@@ -310,13 +310,10 @@ vh.expect("test ELBO, both minus decoder only", both[:, 3].mean() - only[:, 3].m
 # The ranges of the three seeds do not overlap.
 # And yet the two test ELBOs differ by about one nat in 110: the loss hardly shows it.
 #
-# Why does she pay for what she need not say?
-# It is not the price: the formula is the same for both.
-# It is *inference*.
-# The posterior of this model, $p(z\mid x,y)$, depends on the label.
-# An encoder without the label must recognize the class before it can leave it out of $z$, and where it is unsure it cannot.
-# The decoder then finds some of the class in $z$, and learns to follow $z$ where the label says something else.
-# (That last step is an explanation which fits the table; we have not tested it alone.)
+# The price is the same for both models, so why does she pay more?
+# Because of *inference*: the posterior $p(z\mid x,y)$ depends on the label.
+# An encoder without the label must recognize the class before it can leave it out of $z$.
+# (That the decoder then follows $z$ in place of the label fits the table; we have not tested it alone.)
 #
 # ### Which class made this image?
 #
@@ -400,15 +397,13 @@ vh.expect(
 #
 # (c), if each digit is written as before.
 # $p(x\mid y)$ does not change; only $p(y)$ does, and it stands by itself in the rule of Bayes: put in the new numbers.
-# The judge gives $p(y\mid x)$ for the old $p(y)$; it can be corrected by the ratio of new and old $p(y)$, too.
 #
 # </details>
 #
 # ### Which image does not belong?
 #
-# A factory, a hospital or a web shop has many normal images and hardly any of the other kind.
+# A factory or a hospital has many normal images and hardly any of the other kind, the **anomalies** (or outliers).
 # So train a VAE on normal images only, and call an image suspicious that the model finds improbable.
-# An image of another kind is called an **anomaly** (or outlier).
 # The score is minus the ELBO: high means suspicious.
 #
 # To measure it, we make anomalies: we train without one digit, and test with all ten.
@@ -608,14 +603,13 @@ vh.expect("black image minus cheapest normal digit", black - surprise["normal di
 # A black image, which is no digit at all, costs less than *any* of them.
 # So "improbable" and "not normal" are two different things: a high likelihood (here: the $p(x)$ of the model) does not mean that an image belongs.
 #
-# This was a surprise when it was found with large models: models of clothes gave digits a higher likelihood than clothes,
-# and models of photographs gave pictures of house numbers a higher one than photographs (Nalisnick and others, 2019).
+# Large models do the same: those of photographs gave pictures of house numbers a higher likelihood than photographs (Nalisnick and others, 2019).
 #
 # ### Take the complexity away?
 #
-# One remedy subtracts how many nats a general method, such as a ZIP program, needs for the image (Serrà and others, 2020, with compressors made for images).
+# One remedy subtracts the nats that a general method, such as a ZIP program, needs for the image (Serrà and others, 2020).
 # The hope: what is left is the surprise *beyond* the complexity.
-# And the control that this needs: **minus ZIP alone**, which asks no model at all and calls simple images suspicious.
+# The control that this needs: **minus ZIP alone**, which asks no model and calls simple images suspicious.
 #
 # **Predict.** If the corrected score finds the ones and minus ZIP alone does not, the correction works.
 # What does it mean if both find them?
@@ -653,8 +647,7 @@ vh.expect("mean of ten: what the correction changes", after.mean() - plain.mean(
 # Minus ZIP alone does it without any model.
 # The nats of ZIP spread much more from image to image than those of the model, so the difference of the two follows ZIP.
 # (Our images have 98 bytes, and ZIP writes a header and whole bytes; Serrà and others took compressors made for images, and larger images.)
-# Most other digits lose by the correction: it seems that they were found partly *by* their complexity.
-# The mean of the ten is no better.
+# Most other digits lose by the correction, and the mean of the ten is no better.
 #
 # **What came after.** Two later proposals stay with the VAE.
 #
@@ -667,24 +660,20 @@ vh.expect("mean of ten: what the correction changes", after.mean() - plain.mean(
 #   A large loss says that the upper latents, which hold what the image *is*, do not explain it.
 #
 # Both report high AUROCs where the likelihood fails.
-# Both have scores of their own kind of blindness: no score knows what you mean by "normal".
-# Choose it with some real anomalies at hand.
+# But no score knows what you mean by "normal": choose it with some real anomalies at hand.
 #
-# **Stop here, if you like.** Three questions for the way home:
+# **Stop here, if you like.** Two questions for the way home:
 #
 # 1. Every class of a conditional VAE has the same $\bar q(z\mid y)$, and it is not the prior.
 #    What does $z$ tell about the class, and does the model pay?
 # 2. A score has an AUROC of 0.2.
 #    How would you use it?
-# 3. A firm reports an AUROC of 0.95 for photographs against drawings, by the ELBO.
-#    What do you ask for first?
 #
 # <details><summary>Open the answers</summary>
 #
 # 1. Nothing, so $\mathrm{MI}(y;z)=0$.
 #    It pays all the same: $\mathrm{KL}(\bar q(z)\,\|\,p(z))$ is above zero.
 # 2. Turned round, it would have 0.8: but only against anomalies of this kind, so you need to know them.
-# 3. The same number for a simple score beside it, such as the size of the compressed file.
 #
 # </details>
 
@@ -910,7 +899,7 @@ vh.expect("seen pixels wrong, one shot minus chain, %", lines["one shot"][0] - b
 # For the first answer the lead is many standard errors, and it stays where one right answer in four is enough.
 # So the upper half tells more than our small model finds out, and "it gives several answers" is no point for the VAE: the look-up gives several, too.
 # This is worth knowing before you build a large model.
-# What remains for the VAE: it need not keep 20,000 images, and it can learn where no whole image exists, as the next section shows.
+# What remains for the VAE: it need not keep 20,000 images, and it can learn where no whole image exists.
 #
 # The chain has two weak places.
 # The cloud is not the posterior: Mattei and Frellsen (2018) accept or reject each step by its importance weight, and so make the chain exact.
@@ -1008,9 +997,8 @@ vh.expect("ELBO on whole images of the VAE that knows holes, nats", knows_holes.
 # ### Learn from few labels
 #
 # Images are cheap; labels are not: somebody must look.
-# Suppose that all training images are there, and only 10, 30, 100 … of them have labels.
 # The VAE has seen all images, without labels.
-# Is it easier to learn from its codes than from pixels?
+# If only 10, 30, 100 … of them have labels, is it easier to learn from its codes than from pixels?
 #
 # Three spaces: the means of the VAE's clouds (10 numbers), the first 10 directions of PCA (10 numbers), and the pixels (784).
 # Two classifiers: logistic regression, which draws straight borders, and the nearest labelled neighbour, which draws any.
@@ -1115,13 +1103,11 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 # From the same ten numbers the nearest neighbour reads clearly more than logistic regression.
 # So a part of the limit is straight borders, and not that the detail is lost.
 #
-# What are the codes good for, then?
-# Ten numbers do the work of 784 while labels are few, and they do it better than the ten of PCA.
-# That is a gain in size, not in labels.
+# So ten numbers do the work of 784 while labels are few, and do it better than the ten of PCA: a gain in size, not in labels.
 # (All this is one VAE, trained for a short time, and simple classifiers.)
 #
-# To learn from images with and without labels in *one* model is the next step (Kingma and others, 2014).
-# Their first model, M1, is this section; their second, M2, is a conditional VAE whose label is a latent where nobody gave it.
+# The next step learns from images with and without labels in *one* model (Kingma and others, 2014).
+# Their M1 is this section; their M2 is a conditional VAE whose label is a latent where nobody gave it.
 #
 # ### Exercise 8.5 · Change it, and explain · 10 min
 #
@@ -1140,13 +1126,7 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 #
 # </details>
 #
-# If you have more time, take one of these:
-#
-# - Train `small` on clothes, and let digits be the anomalies.
-#   Which digit costs least?
-#   Which piece of clothing?
-# - Hide the right half in place of the lower one: `seen[:] = 0; seen[:, :14] = 1`.
-#   Is it easier, for the chain and for the look-up?
+# **More, if you like:** hide the right half in place of the lower one, `seen[:] = 0; seen[:, :14] = 1`, and run the chain and the look-up again.
 
 # %% tags=["guard"]
 valid = (data.x_valid, data.y_valid)
