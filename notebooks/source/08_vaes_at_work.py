@@ -359,18 +359,15 @@ named = np.argmax(log_px + np.log(np.bincount(data.y_train) / len(data.y_train))
 # %% alt="Ten test images that Bayes names wrong, each with the name that it got and the right one above it."
 right = np.array([named == answers, judged(some) == answers])
 print("named right: Bayes {:.3f}, judge {:.3f}".format(*right.mean(axis=1)))
-print(
-    f"judge alone right {np.sum(right[1] & ~right[0])}, Bayes alone right {np.sum(right[0] & ~right[1])} of {len(some):,}"
-)
+print(f"judge alone right {np.sum(right[1] & ~right[0])}, Bayes alone right {np.sum(right[0] & ~right[1])} of {len(some):,}")
 wrong = np.flatnonzero(named != answers)[:10]
 texts = [f"{named[i]}, not {answers[i]}" for i in wrong]
 vh.plot_images(some[wrong], titles=texts, title="The first images that Bayes names wrong");
 
 # %% tags=["guard"]
 vh.expect("Bayes, named right", right[0].mean(), at_least=0.9)
-vh.expect(
-    "judge alone right minus Bayes alone right", np.sum(right[1] & ~right[0]) - np.sum(right[0] & ~right[1]), at_least=5
-)
+lead = np.sum(right[1] & ~right[0]) - np.sum(right[0] & ~right[1])
+vh.expect("judge alone right minus Bayes alone right", lead, at_least=5)
 
 # %% [markdown]
 # **What you see.** Ten errors, each with the name that it got and the right one.
