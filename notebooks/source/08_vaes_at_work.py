@@ -496,7 +496,7 @@ axes[0].set_ylabel("anomalies: found");
 
 # %% [markdown]
 # **What you see.** Left, zeros were left out.
-# The curves of the VAE rise steeply: with 20 % false alarms, 80 % of the zeros are found.
+# The curves of the VAE rise steeply: with 20 % false alarms, about 80 % of the zeros are found.
 # PCA does as well.
 # Right, the ones.
 # All four curves run *below* the diagonal: an alarm is raised for most normal digits before it is raised for a typical 1.
@@ -1072,7 +1072,7 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 # The answer for 10 labels: nobody wins, luck changes the result more than the space does.
 # From 100 labels on, logistic regression reads six or seven points more from the codes than from PCA.
 # Over the pixels the codes lead by 2 ± 1 points with 100 labels; with 300 they are level, and with 1,000 the pixels lead.
-# For the nearest neighbour the three are closer, in the same order.
+# For the nearest neighbour the three are closer, with nearly the same order.
 # So the answer for 1,000 labels: the pixels.
 #
 # Why do the codes stop there?
@@ -1080,7 +1080,7 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 # From the same codes, logistic regression reads 0.87 and the nearest neighbour 0.91.
 # So a part of the limit is straight borders, and not that the detail is lost.
 # And the nearest neighbour reads as much from PCA, 0.91, where straight borders read 0.81.
-# So the ten codes hold hardly more about the class than the ten of PCA, but in a form that a simple classifier can read.
+# By this reader the ten codes hold no more about the class than the ten of PCA, but in a form that a simple classifier can read.
 #
 # So ten numbers do the work of 784 while labels are few: a gain in size, hardly one in labels.
 # (All this is one VAE, trained for a short time, and simple classifiers.)
