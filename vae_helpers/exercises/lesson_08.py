@@ -1,4 +1,4 @@
-"""The checks of lesson 08: Bayes with a conditional VAE, the AUROC, the surprise about seen pixels, filling in."""
+"""The checks of lesson 08: Bayes with a conditional VAE, the AUROC, filling in, the surprise about seen pixels."""
 
 import keras
 import numpy as np
@@ -171,16 +171,16 @@ def _sum(values):
 
 @exercise
 def seen_nll(report):
-    """Exercise 8.3. function(x, logits, seen): images and logits (batch, height, width, 1), a mask (height, width, 1).
+    """Exercise 8.4. function(x, logits, seen): images, logits and masks, (batch, height, width, 1) each.
 
-    Returns the Bernoulli −log p of the seen pixels only, (batch,), in nats.
+    Returns the Bernoulli −log p of the pixels where the image's own mask is 1, (batch,), in nats.
     """
     rng = np.random.default_rng(0)
     x = (rng.random((4, 3, 2, 1)) < 0.5).astype("float32")
     logits = (1.5 * rng.normal(size=x.shape)).astype("float32")
-    top = np.array([1, 1, 1, 0, 0, 0], "float32").reshape(3, 2, 1)
-    left = np.array([1, 0, 1, 0, 1, 1], "float32").reshape(3, 2, 1)
-    cases = [(x, logits, top), (x[:3], logits[1:], left)]
+    masks = ["111000", "101011", "010000", "011110"]  # one for each image, with 3, 4, 1 and 4 seen pixels
+    seen = np.array([list(mask) for mask in masks], "float32").reshape(x.shape)
+    cases = [(x, logits, seen), (x[:3], logits[1:], seen[1:])]
     mistakes = [
         ("you do not use `seen`: these are the nats of all pixels.", lambda x, a, s: _sum(_pixel_nll(x, a))),
         ("these are the nats of the pixels that are *not* seen: `seen` is 1 where a pixel counts.",
@@ -193,9 +193,15 @@ def seen_nll(report):
          lambda x, a, s: _sum(_pixel_nll(x * s, a))),
         ("the sign is wrong: this is log p, return −log p.", lambda x, a, s: -_sum(s * _pixel_nll(x, a))),
         ("this is the mean over all pixels; sum over the seen ones.",
+         lambda x, a, s: _sum(s * _pixel_nll(x, a)) / s[0].size),
+        ("this is divided by the number of pixels of the whole batch; sum over the seen ones.",
          lambda x, a, s: _sum(s * _pixel_nll(x, a)) / s.size),
         ("this is the mean over the seen pixels; sum over them.",
+         lambda x, a, s: _sum(s * _pixel_nll(x, a)) / _sum(s)),
+        ("this is divided by the seen pixels of the whole batch; sum over those of each image, and do not divide.",
          lambda x, a, s: _sum(s * _pixel_nll(x, a)) / s.sum()),
+        ("the mask of the first image is used for all; each image has its own.",
+         lambda x, a, s: _sum(s[:1] * _pixel_nll(x, a))),
         ("this is the mean over the images; give one number for each.",
          lambda x, a, s: _sum(s * _pixel_nll(x, a)).mean()),
         ("this is the sum over all images; give one number for each.", lambda x, a, s: (s * _pixel_nll(x, a)).sum()),
@@ -212,21 +218,23 @@ def seen_nll(report):
          lambda x, a, s: _sum(s * np.logaddexp(0, a) - x * a)),
         ("the logit is missing in −x · logit.", lambda x, a, s: _sum(s * (np.logaddexp(0, a) - x))),
         ("this is multiplied by the share of the seen pixels; only sum over them.",
+         lambda x, a, s: _sum(s * _pixel_nll(x, a)) * s.mean((1, 2, 3))),
+        ("this is multiplied by the share of the seen pixels of the batch; only sum over them.",
          lambda x, a, s: _sum(s * _pixel_nll(x, a)) * s.mean()),
         ("this is the squared error; the question is for −log p of coins.",
          lambda x, a, s: _sum(s * (x - 1 / (1 + np.exp(-a))) ** 2)),
         ("you sum over the height and the width, and leave the channel: sum over axes 1, 2 and 3.",
          lambda x, a, s: (s * _pixel_nll(x, a)).sum((1, 2))),
     ]  # fmt: skip
-    cases.append((x[:2], np.array([0.5, -0.5], "float32").reshape(2, 1, 1, 1) * logits[:2], left[:, ::-1]))
+    cases.append((x[:2], np.array([0.5, -0.5], "float32").reshape(2, 1, 1, 1) * logits[:2], seen[2:]))
     if np.isnan(report.array(*cases[0])).any():
         report.wrong("the result is not a number (NaN): log of a negative number? `logits` are not probabilities; "
                      "they may be any number.")  # fmt: skip
     report.compare(cases, lambda x, a, s: _sum(s * _pixel_nll(x, a)), mistakes, "one number for each image.",
                    each=lambda x, a, s: s * _pixel_nll(x, a))  # fmt: skip
     sure = np.where(x == 1, -200.0, 200.0).astype("float32")  # sure, and wrong, at each pixel
-    found = report.array(x, sure, top)
-    if found.shape == (4,) and np.isfinite(found).all() and not np.allclose(found, 600, rtol=1e-3):
+    found = report.array(x, sure, seen)
+    if found.shape == (4,) and np.isfinite(found).all() and not np.allclose(found, 200 * _sum(seen), rtol=1e-3):
         report.wrong(f"the formula holds, but three surprises of 200 nats each come out as {found[0]:.1f}: you cut the "
                      "probability off before the logarithm. Find a form without a cut, as in lesson 02."
                      )  # fmt: skip
@@ -261,7 +269,7 @@ def _small_vae(to_mean, log_var, to_logits, bias):
 
 @exercise
 def chain_step(report):
-    """Exercise 8.4. function(vae, image, seen, rng): images (batch, height, width, 1), a mask (height, width, 1).
+    """Exercise 8.3. function(vae, image, seen, rng): images (batch, height, width, 1), a mask (height, width, 1).
 
     One step of filling in: the seen pixels as they are, the others tossed from the decoded draw of z.
     """
