@@ -1,0 +1,167 @@
+"""Slides of a lesson's main road, and every picture of it alone and large."""
+
+import base64
+import html
+import io
+import re
+
+import build
+import lesson
+import minutes
+import pages
+from PIL import Image
+
+DPI = 220  # a figure of 7.5 inches is then 1600 pixels wide and more
+MOST_SENTENCES = 4  # of those under a picture; one that answers a prediction comes in any case
+
+STYLE = """
+* { box-sizing: border-box }
+body { margin: 0; font: 2.1vw/1.4 "Segoe UI", "Helvetica Neue", "DejaVu Sans", Arial, sans-serif; color: #111 }
+section { display: none; width: 100vw; height: 100vh; padding: 2.5vh 4vw; overflow: hidden }
+section.now { display: flex; flex-direction: column }
+h2 { font-size: .8em; font-weight: normal; color: #0072b2; margin: 0 0 1.5vh }
+.title h2 { font-size: 1.9em }
+p, ul, ol, pre, details { margin: .4em 0 } ul, ol { padding-left: 1.3em }
+img { max-width: 100%; max-height: 60vh; object-fit: contain; width: 100% }
+.tall { display: flex; gap: 3vw } .tall img { max-height: 86vh; width: 56vw } .tall div { align-self: center }
+.words { font-size: .87em } .ask { font-size: 1.25em; margin: auto 0 } .ask details { font-size: .8em }
+summary { color: #0072b2; cursor: pointer } pre { font-size: .85em; line-height: 1.35 }
+.displayed { display: block; text-align: center; margin: .5em 0; font-size: 1.05em } .fill { margin: auto 0 }
+@media print { @page { size: 33.87cm 19.05cm; margin: 0 } section { display: flex; flex-direction: column;
+  break-after: page; width: 33.87cm; height: 19.05cm } body { font-size: .7cm } img { max-height: 11cm } }
+"""
+SCRIPT = """<script>
+const slides = [...document.querySelectorAll("section")]
+let now = 0
+function show(n) {
+  now = Math.max(0, Math.min(n, slides.length - 1))
+  slides.forEach((s, i) => s.classList.toggle("now", i === now))
+  const s = slides[now]
+  for (let size = 100; size > 50; size -= 4) {  // smaller letters, where there is much to say
+    s.style.fontSize = size + "%"
+    if (s.scrollHeight <= s.clientHeight && s.scrollWidth <= s.clientWidth) break
+  }
+  history.replaceState(null, "", "#" + (now + 1))
+}
+addEventListener("keydown", e => {
+  if (["ArrowRight", "PageDown", " "].includes(e.key)) show(now + 1)
+  if (["ArrowLeft", "PageUp"].includes(e.key)) show(now - 1)
+  if (e.key === "Home") show(0)
+})
+addEventListener("click", e => { if (!e.target.closest("details")) show(now + (e.clientX < innerWidth / 4 ? -1 : 1)) })
+addEventListener("resize", () => show(now))
+show((parseInt(location.hash.slice(1)) || 1) - 1)
+</script>"""
+
+
+def slides(source, folder):
+    """The slides as one HTML page. Pictures come from `folder`, where `figures` has written them, else as stored."""
+    road = [(sitting, cell) for sitting, cell in lesson.cells(source) if sitting != minutes.SIDE_ROADS]
+    large = sorted(folder.glob("*.png")) if folder.exists() else []
+    if len(large) != sum(1 for _, cell in lesson.cells(source) for kind, _ in build._pictures(cell) if kind == "png"):
+        large = []  # of another state of the lesson, or none
+    pictures = iter([path.read_bytes() for path in large])
+    parts, heading, shown = [_title(road[0][1].source)], "", None
+    for (_, cell), (_, following) in zip(road, [*road[1:], road[-1]]):
+        if cell.cell_type == "code":
+            shown = _result(cell, pictures if large else None, following) or shown
+            continue
+        for new, body in lesson.pieces(cell.source):
+            if new:
+                heading, shown = new, None
+                parts += _opening(heading, body)
+            if shown and "**What you see" in body:
+                parts.append(_section(heading, shown.replace("WORDS", pages.to_html(_what_one_sees(body)))))
+                shown = None
+            if "Exercise" not in heading:
+                parts += [_section(heading, block, "ask") for block in _asked(body)]
+            parts += [_section(heading, f'<div class="fill">{group}</div>') for group in _formulas(body)]
+    return pages.page(source.stem, STYLE, "\n".join(parts) + SCRIPT)
+
+
+def _section(heading, body, kind=""):
+    inner = f'<div class="ask">{body}</div>' if kind == "ask" else body
+    return f'<section class="{kind}"><h2>{pages.to_html(heading).strip()[3:-4]}</h2>{inner}</section>'
+
+
+def _title(text):
+    heading, body = lesson.pieces(text)[0]
+    promise, outcomes = body.partition("**You will be able to**")[::2]
+    words = promise.split("**Time.**")[0].split("\n\n")  # without a badge
+    words = "\n\n".join(word for word in words if "colab" not in word)
+    return _section(heading, pages.to_html(words + "\n\n**You will be able to**" + outcomes.split("\n\n**You need")[0]), "title")
+
+
+def _opening(heading, body):
+    """A slide for the head of a sitting, for an exercise, and for what to take away."""
+    if heading.startswith("Sitting"):
+        return [_section(heading, pages.to_html(body.split("\n\n**")[0]), "title")]
+    if heading.startswith("Exercise"):
+        task = re.split(r"<details>|\n\nUseful:", body)[0]
+        return [_section(heading, pages.to_html(task))]
+    if heading.startswith("To take away"):
+        return [_section(heading, pages.to_html(body.split("**Where the ideas")[0]))]
+    return []
+
+
+def _asked(body):
+    """Predictions and questions, each with its fold, closed."""
+    matches = [match for match in lesson.TOKEN.finditer(body) if match["ask"] or match["fold"]]
+    for match, following in zip(matches, [*matches[1:], None]):
+        if match["ask"]:
+            text = body[match.end() :].partition("\n\n")[0]
+            fold = following["fold"] if following else None
+            answer = f"<details><summary>answer</summary>{pages.to_html(fold)}</details>" if fold else ""
+            yield pages.to_html(f"{match['ask']} {text.strip()}") + answer
+
+
+def _formulas(body):
+    """The displayed formulas outside of folds, at most three on a slide, each with the sentence before it."""
+    found = ["\n\n".join(pair) for pair in lesson.formulas(body)]
+    for start in range(0, len(found), 3):
+        yield pages.to_html("\n\n".join(found[start : start + 3]))
+
+
+def _result(cell, large, following):
+    """What a cell shows, with WORDS where the words about it go; None if nobody speaks about it."""
+    found = list(build._pictures(cell))
+    alt = html.escape(cell.metadata.get("alt", ""))
+    for kind, data in found:
+        png = next(large) if large and kind == "png" else base64.b64decode(data)
+        width, height = Image.open(io.BytesIO(png)).size
+        layout = "tall" if height > 0.62 * width else "wide"
+        source = f"data:image/{kind};base64,{base64.b64encode(png).decode()}"
+        return f'<div class="{layout}"><img src="{source}" alt="{alt}"><div class="words">WORDS</div></div>'
+    printed = "".join(output.get("text", "") for output in cell.outputs)
+    if printed and "**What you see" in following.source and "vh.check." not in cell.source:
+        return f'<pre>{html.escape(printed)}</pre><div class="words">WORDS</div>'
+    return None
+
+
+def _what_one_sees(body):
+    """The first sentences after "What you see", and the paragraph that answers a prediction."""
+    text = body.partition("**What you see")[2].partition("**")[2]
+    first, *others = text.strip().split("\n\n")
+    sentences = first.splitlines()
+    kept = "\n".join(sentences[:MOST_SENTENCES] if "The answer" not in first else sentences)
+    answers = [match["answer"] for match in lesson.TOKEN.finditer("\n\n".join(others)) if match["answer"]]
+    return "\n\n".join([kept, *answers])
+
+
+def figures(source, folder):
+    """Run the lesson, and write each picture of it into the folder, large. Takes as long as the lesson computes."""
+    notebook = build.convert(source)
+    setup = build.nbformat.v4.new_code_cell(
+        f"get_ipython().run_line_magic('config', \"InlineBackend.print_figure_kwargs = {{'bbox_inches': 'tight', 'dpi': {DPI}}}\")"
+    )
+    notebook.cells.insert(0, setup)
+    build.execute(notebook, "full")
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    number = 0
+    for cell in notebook.cells:
+        for kind, data in build._pictures(cell):
+            number += 1
+            (folder / f"{number:02d}.{kind}").write_bytes(base64.b64decode(data))
+    return number
