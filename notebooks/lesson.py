@@ -71,7 +71,7 @@ def sections(source):
 class Ask:
     """A prediction or a question, with its answer."""
 
-    section: Section
+    place: tuple  # the sitting and the heading of its section
     kind: str  # Predict, Question, or what stands on the fold
     text: str
     answer: str = ""
@@ -81,15 +81,15 @@ def asks(source):
     """What a lesson asks, in order: what is marked as Predict or Question, and every other fold."""
     found, waiting = [], None
     for section in sections(source):
-        end = 0
+        end, place = 0, (section.sitting, section.heading)
         for match in TOKEN.finditer(section.text):
             before, end = section.text[end : match.start()].strip(), match.end()
             if match["ask"]:
-                waiting = Ask(section, match["ask"].strip("*. "), section.text[end:].partition("\n\n")[0].strip())
+                waiting = Ask(place, match["ask"].strip("*. "), section.text[end:].partition("\n\n")[0].strip())
                 found.append(waiting)
             elif waiting:
                 answer = match["fold"] or match["answer"].removeprefix("**What you see.** ")
                 waiting.answer, waiting = answer.strip(), None
             elif match["fold"]:
-                found.append(Ask(section, match["summary"], before, match["fold"]))
+                found.append(Ask(place, match["summary"], before, match["fold"]))
     return found

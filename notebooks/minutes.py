@@ -16,7 +16,7 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parent
 SECONDS = NOTEBOOKS / "seconds.json"
-PAGES = ["../README.md", "TEACHING.md"]
+PAGES = ["../README.md", "teaching/TEACHING.md"]
 MOST_MINUTES = 75  # of a sitting: it then fits a class of 90 minutes
 
 MINUTES_EACH = {
@@ -208,6 +208,6 @@ def _cells(row):
 
 
 def write_tables(notebooks, sources):
-    """Write the minutes into README.md and TEACHING.md."""
+    """Write the minutes into README.md and teaching/TEACHING.md."""
     for page in (notebooks / name for name in PAGES):
         page.write_text(with_minutes(page.read_text(encoding="utf-8"), sources), encoding="utf-8")

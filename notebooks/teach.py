@@ -6,6 +6,10 @@
     python notebooks/teach.py sheet 02      handouts/02_sheet.html: formulas and symbols on one page A4, and as PDF
                                             where Chromium or Chrome is installed
 
+    python notebooks/teach.py nbgrader 02   handouts/nbgrader/: a course folder for nbgrader, see grading.md
+    python notebooks/teach.py pages         notebooks/teaching/: the answers, the skeletons of the plans, the minutes;
+                                            run it again when a lesson has changed
+
 Without a number: all lessons. Formulas are drawn by ziamath, which is not in requirements.txt: pip install ziamath.
 """
 
@@ -14,6 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import build
+import classroom
+import grading
 import sheets
 import slides
 
@@ -42,15 +48,26 @@ def write_sheet(source):
     _write(f"{name}.html", sheets.on_one_page(source, pdf) if sheets.browser() else sheets.sheet(source))
 
 
-COMMANDS = {"slides": write_slides, "figures": write_figures, "sheet": write_sheet}
+def write_nbgrader(source):
+    print(grading.write(source, HANDOUTS / "nbgrader"))
+
+
+def write_pages():
+    for path, text in classroom.pages().items():
+        path.write_text(text, encoding="utf-8")
+
+
+COMMANDS = {"slides": write_slides, "figures": write_figures, "sheet": write_sheet, "nbgrader": write_nbgrader}
 
 
 def main(arguments):
     """Run a command on the lessons whose file names start with one of the other arguments, or on all."""
     command, *wanted = arguments or [""]
+    if command == "pages":
+        return write_pages()
     sources = [source for source in build.SOURCES if not wanted or source.name.startswith(tuple(wanted))]
     if command not in COMMANDS or not sources:
-        raise SystemExit(f"python notebooks/teach.py COMMAND 02, with a COMMAND of {', '.join(COMMANDS)}.")
+        raise SystemExit(f"python notebooks/teach.py COMMAND 02, with a COMMAND of pages, {', '.join(COMMANDS)}.")
     for source in sources:
         COMMANDS[command](source)
 
