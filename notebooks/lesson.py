@@ -91,5 +91,6 @@ def asks(source):
                 answer = match["fold"] or match["answer"].removeprefix("**What you see.** ")
                 waiting.answer, waiting = answer.strip(), None
             elif match["fold"]:
-                found.append(Ask(place, match["summary"], before, match["fold"]))
+                text = before[max(before.rfind("\n\n**"), 0) :].strip()
+                found.append(Ask(place, match["summary"], text, match["fold"]))
     return found
