@@ -48,8 +48,12 @@ def without_minutes(heading):
 
 def mistakes(name):
     """The sentences with which the check of this name tells mistakes, in the order of its code; … is what it fills in."""
-    module = next(path for path in sorted(CHECKS.glob("lesson_*.py")) if f"def {name}(report)" in path.read_text("utf-8"))
-    functions = {node.name: node for node in ast.parse(module.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)}
+    module = next(
+        path for path in sorted(CHECKS.glob("lesson_*.py")) if f"def {name}(report)" in path.read_text("utf-8")
+    )
+    functions = {
+        node.name: node for node in ast.parse(module.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+    }
     told, waiting, met = [], [name], {name}
     while waiting:
         for node in _nodes(functions[waiting.pop(0)]):
@@ -93,7 +97,13 @@ def skeleton(source):
         for section in (section for section in lesson.sections(source) if section.sitting == name):
             marks = [ask.kind for ask in asked if ask.place == (section.sitting, section.heading)]
             pictures = sum("alt" in cell.metadata for cell in section.cells)
-            cells = [f"{start:.0f}", f"{section.minutes:.0f}", without_minutes(section.heading), ", ".join(marks), pictures or ""]
+            cells = [
+                f"{start:.0f}",
+                f"{section.minutes:.0f}",
+                without_minutes(section.heading),
+                ", ".join(marks),
+                pictures or "",
+            ]
             rows.append("| " + " | ".join(map(str, cells)) + " |")
             start += section.minutes
         head = "Side roads" if name == minutes.SIDE_ROADS else f"Sitting {name}"

@@ -10,7 +10,9 @@ import nbformat
 CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 FOLD = r"<details>\s*<summary>(?P<summary>.*?)</summary>\s*(?P<fold>.*?)\s*</details>"
 PARAGRAPH = r"(?:.+\n?)+"
-SETTLED = rf"(?m:^)(?P<answer>.*\bThe answers?(?: to [^.:\n]*)?(?::| is | are ){PARAGRAPH}(?:\n(?:-|\d\.) {PARAGRAPH})*)"
+SETTLED = (
+    rf"(?m:^)(?P<answer>.*\bThe answers?(?: to [^.:\n]*)?(?::| is | are ){PARAGRAPH}(?:\n(?:-|\d\.) {PARAGRAPH})*)"
+)
 TOKEN = re.compile(rf"(?P<ask>{minutes.ASKS.pattern})|(?s:{FOLD})|{SETTLED}")
 
 

@@ -24,7 +24,7 @@ def to_html(text):
     return re.sub(r"DRAWN(\d+)FORMULA", lambda match: drawn[int(match[1])], page)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def formula(tex, displayed):
     """A formula as SVG, as large as the text around it and on its line. What a screen reader says is the TeX."""
     try:
@@ -45,7 +45,9 @@ def formula(tex, displayed):
     return f'<span class="displayed">{svg}</span>' if displayed else svg
 
 
-def page(title, style, body):
-    """A whole HTML file."""
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{style}</style>'
-    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'
+def page(template, **values):
+    """A whole HTML file, from a template that holds {{name}} for each of the values."""
+    text = template.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = text.replace("{{" + name + "}}", value)
+    return text

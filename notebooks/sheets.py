@@ -10,16 +10,7 @@ import lesson
 import minutes
 import pages
 
-STYLE = """
-@page { size: A4; margin: 12mm }
-body { font: SIZEpt/1.3 "Segoe UI", "Helvetica Neue", "DejaVu Sans", Arial, sans-serif; color: #111; margin: 0 auto;
-  max-width: 186mm }
-h1 { font-size: 1.6em; margin: 0 0 .4em } h2 { font-size: 1.15em; color: #0072b2; margin: .7em 0 .3em; break-after: avoid }
-.two { columns: 2; column-gap: 7mm } .entry { break-inside: avoid; margin-bottom: .45em } p { margin: .1em 0 }
-.displayed { display: block; margin: .25em 0 .25em .6em } svg { max-width: 88mm }
-table { border-collapse: collapse; width: 100% } td { border-top: .5pt solid #bbb; padding: .15em .4em .15em 0;
-  vertical-align: top; break-inside: avoid } code { font-size: .9em } ol { margin: .2em 0; padding-left: 1.5em }
-"""
+PAGE = build.NOTEBOOKS / "templates" / "sheet.html"  # how it looks
 SIZES = (10, 9.5, 9, 8.5, 8, 7.5, 7, 6.5, 6)  # points: the largest with which all is on one page
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
@@ -29,14 +20,16 @@ def sheet(source, size=SIZES[2]):
     sections = [section for section in lesson.sections(source) if section.sitting != minutes.SIDE_ROADS]
     title = sections[0].heading
     entries = "".join(f'<div class="entry">{pages.to_html(entry)}</div>' for entry in formulas(sections))
-    rows = "".join(f"<tr>{''.join(f'<td>{pages.to_html(cell)}</td>' for cell in row)}</tr>" for row in symbols(title[:2]))
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{pages.to_html(cell)}</td>' for cell in row)}</tr>" for row in symbols(title[:2])
+    )
     taken = next(section.text for section in sections if section.heading.startswith("To take away"))
     parts = [
         f"<h1>{title}</h1><h2>Formulas</h2><div class='two'>{entries}</div>",
         f"<h2>Symbols that are new here</h2><div class='two'><table>{rows}</table></div>",
         f"<h2>To take away</h2>{pages.to_html(taken.split('**Where the ideas')[0])}",
     ]
-    return pages.page(source.stem, STYLE.replace("SIZE", str(size)), "\n".join(parts))
+    return pages.page(PAGE, title=source.stem, size=str(size), body="\n".join(parts))
 
 
 def formulas(sections):
@@ -64,8 +57,16 @@ def print_pdf(page, target):
         written = f"{folder}/sheet.html"
         with open(written, "w", encoding="utf-8") as stream:
             stream.write(page)
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", f"--user-data-dir={folder}/user"]
-        subprocess.run([browser(), *options, f"--print-to-pdf={target}", f"file://{written}"], check=True, capture_output=True)
+        options = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-pdf-header-footer",
+            f"--user-data-dir={folder}/user",
+        ]
+        subprocess.run(
+            [browser(), *options, f"--print-to-pdf={target}", f"file://{written}"], check=True, capture_output=True
+        )
     return len(re.findall(rb"/Type\s*/Page\b", target.read_bytes()))
 
 

@@ -13,45 +13,7 @@ from PIL import Image
 
 DPI = 220  # a figure of 7.5 inches is then 1600 pixels wide and more
 MOST_SENTENCES = 4  # of those under a picture; one that answers a prediction comes in any case
-
-STYLE = """
-* { box-sizing: border-box }
-body { margin: 0; font: 2.1vw/1.4 "Segoe UI", "Helvetica Neue", "DejaVu Sans", Arial, sans-serif; color: #111 }
-section { display: none; width: 100vw; height: 100vh; padding: 2.5vh 4vw; overflow: hidden }
-section.now { display: flex; flex-direction: column }
-h2 { font-size: .8em; font-weight: normal; color: #0072b2; margin: 0 0 1.5vh }
-.title h2 { font-size: 1.9em }
-p, ul, ol, pre, details { margin: .4em 0 } ul, ol { padding-left: 1.3em }
-img { max-width: 100%; max-height: 60vh; object-fit: contain; width: 100% }
-.tall { display: flex; gap: 3vw } .tall img { max-height: 86vh; width: 56vw } .tall div { align-self: center }
-.words { font-size: .87em } .ask { font-size: 1.25em; margin: auto 0 } .ask details { font-size: .8em }
-summary { color: #0072b2; cursor: pointer } pre { font-size: .85em; line-height: 1.35 }
-.displayed { display: block; text-align: center; margin: .5em 0; font-size: 1.05em } .fill { margin: auto 0 }
-@media print { @page { size: 33.87cm 19.05cm; margin: 0 } section { display: flex; flex-direction: column;
-  break-after: page; width: 33.87cm; height: 19.05cm } body { font-size: .7cm } img { max-height: 11cm } }
-"""
-SCRIPT = """<script>
-const slides = [...document.querySelectorAll("section")]
-let now = 0
-function show(n) {
-  now = Math.max(0, Math.min(n, slides.length - 1))
-  slides.forEach((s, i) => s.classList.toggle("now", i === now))
-  const s = slides[now]
-  for (let size = 100; size > 50; size -= 4) {  // smaller letters, where there is much to say
-    s.style.fontSize = size + "%"
-    if (s.scrollHeight <= s.clientHeight && s.scrollWidth <= s.clientWidth) break
-  }
-  history.replaceState(null, "", "#" + (now + 1))
-}
-addEventListener("keydown", e => {
-  if (["ArrowRight", "PageDown", " "].includes(e.key)) show(now + 1)
-  if (["ArrowLeft", "PageUp"].includes(e.key)) show(now - 1)
-  if (e.key === "Home") show(0)
-})
-addEventListener("click", e => { if (!e.target.closest("details")) show(now + (e.clientX < innerWidth / 4 ? -1 : 1)) })
-addEventListener("resize", () => show(now))
-show((parseInt(location.hash.slice(1)) || 1) - 1)
-</script>"""
+PAGE = build.NOTEBOOKS / "templates" / "slides.html"  # how they look, and how one goes through them
 
 
 def slides(source, folder):
@@ -71,12 +33,12 @@ def slides(source, folder):
                 heading, shown = new, None
                 parts += _opening(heading, body)
             if shown and "**What you see" in body:
-                parts.append(_section(heading, shown.replace("WORDS", pages.to_html(_what_one_sees(body)))))
+                parts.append(_section(heading, shown.replace("{{words}}", pages.to_html(_what_one_sees(body)))))
                 shown = None
             if "Exercise" not in heading:
                 parts += [_section(heading, block, "ask") for block in _asked(body)]
             parts += [_section(heading, f'<div class="fill">{group}</div>') for group in _formulas(body)]
-    return pages.page(source.stem, STYLE, "\n".join(parts) + SCRIPT)
+    return pages.page(PAGE, title=source.stem, body="\n".join(parts))
 
 
 def _section(heading, body, kind=""):
@@ -89,7 +51,9 @@ def _title(text):
     promise, outcomes = body.partition("**You will be able to**")[::2]
     words = promise.split("**Time.**")[0].split("\n\n")  # without a badge
     words = "\n\n".join(word for word in words if "colab" not in word)
-    return _section(heading, pages.to_html(words + "\n\n**You will be able to**" + outcomes.split("\n\n**You need")[0]), "title")
+    return _section(
+        heading, pages.to_html(words + "\n\n**You will be able to**" + outcomes.split("\n\n**You need")[0]), "title"
+    )
 
 
 def _opening(heading, body):
@@ -123,7 +87,7 @@ def _formulas(body):
 
 
 def _result(cell, large, following):
-    """What a cell shows, with WORDS where the words about it go; None if nobody speaks about it."""
+    """What a cell shows, with {{words}} where the words about it go; None if nobody speaks about it."""
     found = list(build._pictures(cell))
     alt = html.escape(cell.metadata.get("alt", ""))
     for kind, data in found:
@@ -131,10 +95,10 @@ def _result(cell, large, following):
         width, height = Image.open(io.BytesIO(png)).size
         layout = "tall" if height > 0.62 * width else "wide"
         source = f"data:image/{kind};base64,{base64.b64encode(png).decode()}"
-        return f'<div class="{layout}"><img src="{source}" alt="{alt}"><div class="words">WORDS</div></div>'
+        return f'<div class="{layout}"><img src="{source}" alt="{alt}"><div class="words">{{{{words}}}}</div></div>'
     printed = "".join(output.get("text", "") for output in cell.outputs)
     if printed and "**What you see" in following.source and "vh.check." not in cell.source:
-        return f'<pre>{html.escape(printed)}</pre><div class="words">WORDS</div>'
+        return f'<pre>{html.escape(printed)}</pre><div class="words">{{{{words}}}}</div>'
     return None
 
 
