@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 
 import build
 import lesson
@@ -32,10 +33,15 @@ def answers(source):
         parts += [f"**{ask.kind}.** {ask.text}\n\n**Answer.** {ask.answer}" for ask in here]
         for cell in checks:
             name = re.search(r"vh\.check\.(\w+)", cell.source)[1]
-            parts.append(f"```python\n{minutes.SOLUTION.search(cell.source)[0]}\n```")
+            parts.append(f"```python\n{solution(cell.source)}\n```")
             parts.append(f"What `vh.check.{name}` says to wrong answers, among others:\n")
             parts[-1] += "".join(f"\n- {sentence}" for sentence in mistakes(name))
     return "\n\n".join(parts) + "\n"
+
+
+def solution(code):
+    """What stands between the two marks of an exercise's cell."""
+    return textwrap.dedent("\n".join(minutes.SOLUTION.search(code)[0].splitlines()[1:-1]))
 
 
 def title(source):

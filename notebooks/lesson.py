@@ -74,7 +74,7 @@ class Ask:
     """A prediction or a question, with its answer."""
 
     place: tuple  # the sitting and the heading of its section
-    kind: str  # Predict, Question, or what stands on the fold
+    kind: str  # Predict or Question
     text: str
     answer: str = ""
 
@@ -92,7 +92,7 @@ def asks(source):
             elif waiting:
                 answer = match["fold"] or match["answer"].removeprefix("**What you see.** ")
                 waiting.answer, waiting = answer.strip(), None
-            elif match["fold"]:
+            elif match["fold"] and "answer" in match["summary"]:  # not a hint
                 text = before[max(before.rfind("\n\n**"), 0) :].strip()
-                found.append(Ask(place, match["summary"], text, match["fold"]))
+                found.append(Ask(place, "Question", text, match["fold"]))
     return found
