@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import os
 import re
 
 import build
@@ -119,7 +120,7 @@ def figures(source, folder):
         f"get_ipython().run_line_magic('config', \"InlineBackend.print_figure_kwargs = {{'bbox_inches': 'tight', 'dpi': {DPI}}}\")"
     )
     notebook.cells.insert(0, setup)
-    build.execute(notebook, "full")
+    build.execute(notebook, os.environ.get("VAE_HELPERS_PROFILE", "full"))
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
