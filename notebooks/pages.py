@@ -36,6 +36,7 @@ def formula(tex, displayed):
     size, tex = 100, " ".join(tex.split())
     label, box = html.escape(tex), re.fullmatch(r"\\boxed\{(.*)\}", tex)
     tex = re.sub(r"\\(math\w+) (\w)", r"\\\1{\2}", box[1] if box else tex)  # what ziamath draws otherwise than TeX
+    tex = re.sub(r"\\Vert\b|\\,\\\|\\,", r"\\parallel ", tex)  # of a KL; ziamath makes it as high as what it stands in
     drawn = ziamath.Latex(tex, size=size, inline=not displayed)
     width, height = (n / size for n in drawn.getsize())
     svg = re.sub(r' (width|height)="[^"]*"', "", drawn.svg(), count=2)

@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import os
 import re
 
 import build
@@ -24,18 +23,19 @@ def slides(source, folder):
     if len(large) != sum(1 for _, cell in lesson.cells(source) for kind, _ in build._pictures(cell) if kind == "png"):
         large = []  # of another state of the lesson, or none
     pictures = iter([path.read_bytes() for path in large])
-    parts, heading, shown = [_title(road[0][1].source)], "", None
+    parts, heading, shown = [_title(road[0][1].source)], "", []
     for (_, cell), (_, following) in zip(road, [*road[1:], road[-1]]):
         if cell.cell_type == "code":
-            shown = _result(cell, pictures if large else None, following) or shown
+            shown += _results(cell, pictures if large else None, following)
             continue
         for new, body in lesson.pieces(cell.source):
             if new:
-                heading, shown = new, None
+                heading, shown = new, []
                 parts += _opening(heading, body)
             if shown and "**What you see" in body:
-                parts.append(_section(heading, shown.replace("{{words}}", pages.to_html(_what_one_sees(body)))))
-                shown = None
+                words = [""] * (len(shown) - 1) + [pages.to_html(_what_one_sees(body))]  # they stand under the last one
+                parts += [_section(heading, one.replace("{{words}}", said)) for one, said in zip(shown, words)]
+                shown = []
             if "Exercise" not in heading:
                 parts += [_section(heading, block, "ask") for block in _asked(body)]
             parts += [_section(heading, f'<div class="fill">{group}</div>') for group in _formulas(body)]
@@ -87,42 +87,41 @@ def _formulas(body):
         yield pages.to_html("\n\n".join(found[start : start + 3]))
 
 
-def _result(cell, large, following):
-    """What a cell shows, with {{words}} where the words about it go; None if nobody speaks about it."""
-    found = list(build._pictures(cell))
-    alt = html.escape(cell.metadata.get("alt", ""))
-    for kind, data in found:
+def _results(cell, large, following):
+    """What a cell shows, each with {{words}} where the words about it go: pictures, or what it prints if they say so."""
+    alt, found = html.escape(cell.metadata.get("alt", "")), []
+    for kind, data in build._pictures(cell):
         png = next(large) if large and kind == "png" else base64.b64decode(data)
         width, height = Image.open(io.BytesIO(png)).size
         layout = "tall" if height > 0.62 * width else "wide"
         source = f"data:image/{kind};base64,{base64.b64encode(png).decode()}"
-        return f'<div class="{layout}"><img src="{source}" alt="{alt}"><div class="words">{{{{words}}}}</div></div>'
+        found.append(
+            f'<div class="{layout}"><img src="{source}" alt="{alt}"><div class="words">{{{{words}}}}</div></div>'
+        )
     printed = "".join(output.get("text", "") for output in cell.outputs)
-    if printed and "**What you see" in following.source and "vh.check." not in cell.source:
-        return f'<pre>{html.escape(printed)}</pre><div class="words">{{{{words}}}}</div>'
-    return None
+    if printed and not found and "**What you see" in following.source and "vh.check." not in cell.source:
+        found.append(f'<pre>{html.escape(printed)}</pre><div class="words">{{{{words}}}}</div>')
+    return found
 
 
 def _what_one_sees(body):
-    """The first sentences after "What you see", and the paragraph that answers a prediction."""
-    text = body.partition("**What you see")[2].partition("**")[2]
-    first, *others = text.strip().split("\n\n")
-    sentences = first.splitlines()
-    kept = "\n".join(sentences[:MOST_SENTENCES] if "The answer" not in first else sentences)
-    answers = [match["answer"] for match in lesson.TOKEN.finditer("\n\n".join(others)) if match["answer"]]
-    return "\n\n".join([kept, *answers])
+    """The first sentences after "What you see", and what answers a prediction."""
+    text = body.partition("**What you see")[2].partition("**")[2].strip()
+    answer = next((match for match in lesson.TOKEN.finditer(text) if match["answer"]), None)
+    before = text[: answer.start()] if answer else text
+    sentences = before.split("\n\n")[0].splitlines()[:MOST_SENTENCES]
+    said = re.sub(r"\n +.*", "", answer["answer"]) if answer else ""  # of each point of a list its first sentence
+    return "\n".join(sentences) + "\n\n" + said
 
 
-def figures(source, folder):
+def figures(source, folder, profile="full"):
     """Run the lesson, and write each picture of it into the folder, large. Takes as long as the lesson computes."""
     notebook = build.convert(source)
-    setup = build.nbformat.v4.new_code_cell(
-        f"get_ipython().run_line_magic('config', \"InlineBackend.print_figure_kwargs = {{'bbox_inches': 'tight', 'dpi': {DPI}}}\")"
-    )
-    notebook.cells.insert(0, setup)
-    build.execute(notebook, os.environ.get("VAE_HELPERS_PROFILE", "full"))
+    sizes = f"InlineBackend.print_figure_kwargs = {{'bbox_inches': 'tight', 'dpi': {DPI}}}"
+    notebook.cells.insert(0, build.nbformat.v4.new_code_cell(f"%config {sizes}"))
+    build.execute(notebook, profile)
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.png"):
+    for old in folder.glob("[0-9]*"):
         old.unlink()
     number = 0
     for cell in notebook.cells:

@@ -139,7 +139,7 @@ def test_slides_hold_the_road_fit_the_screen_and_need_no_network(source, chromiu
     sizes = page.evaluate(
         "slides.map((s, i) => { show(i); return [s.scrollHeight, s.clientHeight, parseInt(s.style.fontSize)] })"
     )
-    assert all(inner <= outer and size >= 70 for inner, outer, size in sizes)
+    assert all(inner <= outer and size >= 60 for inner, outer, size in sizes)
     assert [url for url in asked_for if not url.startswith(("file:", "data:"))] == []
     road = [
         cell for sitting, cell in lesson.cells(source) if sitting != minutes.SIDE_ROADS and cell.cell_type == "code"
