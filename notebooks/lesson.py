@@ -34,7 +34,7 @@ def pieces(text):
 def formulas(text):
     """(the last two sentences before it, and the formula) for each displayed formula outside of the folds."""
     shown = re.sub(FOLD, "", text, flags=re.DOTALL)
-    found = re.findall(r"(?m:^)((?:(?!\$\$).+\n){0,2})\n*((?s:\$\$.+?\$\$))", shown)
+    found = re.findall(r"(?m:^)((?:(?! *\$\$).+\n){0,2})\n* *((?s:\$\$.+?\$\$))", shown)
     return [(re.sub(r"^[a-z].*\n(?=.)", "", before), formula) for before, formula in found]  # no half a sentence
 
 

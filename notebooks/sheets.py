@@ -25,8 +25,9 @@ def sheet(source, size=SIZES[2]):
     )
     taken = next(section.text for section in sections if section.heading.startswith("To take away"))
     parts = [
-        f"<h1>{title}</h1><h2>Formulas</h2><div class='two'>{entries}</div>",
-        f"<h2>Symbols that are new here</h2><div class='two'><table>{rows}</table></div>",
+        f"<h1>{title}</h1>",
+        f"<h2>Formulas</h2><div class='two'>{entries}</div>" if entries else "",
+        f"<h2>Symbols that are new here</h2><div class='two'><table>{rows}</table></div>" if rows else "",
         f"<h2>To take away</h2>{pages.to_html(taken.split('**Where the ideas')[0])}",
     ]
     return pages.page(PAGE, title=source.stem, size=str(size), body="\n".join(parts))
