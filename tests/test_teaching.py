@@ -1,5 +1,6 @@
 """The teaching kit: what is made from the sources is up to date, fits its page, and grades as it should."""
 
+import base64
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "notebooks"))
@@ -153,6 +155,27 @@ def test_slides_hold_the_road_fit_the_screen_and_need_no_network(source, chromiu
     page.keyboard.press("ArrowRight")
     assert page.evaluate("now") == 1 and page.url.endswith("#2")
     page.close()
+
+
+def test_figures_are_large_and_slides_take_them(tmp_path, monkeypatch):
+    pytest.importorskip("ziamath", reason="ziamath is not in requirements.txt: pip install ziamath")
+    monkeypatch.delenv("MPLBACKEND")  # agg would show nothing in a notebook
+    source = tmp_path / "00_small.py"
+    draws = "import matplotlib.pyplot as plt\nplt.style.use('vae_helpers.course')\nplt.figure()\nplt.plot([1, 2]);\n"
+    source.write_text(f"# %% [markdown]\n# # 00 · Small\n\n# %%\n{draws}", encoding="utf-8")
+    assert slides.figures(source, tmp_path / "one", "quick") == 1
+    assert Image.open(tmp_path / "one" / "01.png").width >= 1500
+    lesson_01 = BY_NUMBER["01"]
+    stored = [kind for _, cell in lesson.cells(lesson_01) for kind, _ in build._pictures(cell)]
+    folder = tmp_path / "all"
+    folder.mkdir()
+    for number in range(len(stored)):
+        Image.new("L", (10 + number, 9)).save(folder / f"{number:02d}.png")
+    first = base64.b64encode((folder / "00.png").read_bytes()).decode()
+    assert first in slides.slides(lesson_01, folder)
+    (folder / "00.png").unlink()  # of another state of the lesson: not taken
+    last = base64.b64encode((folder / "01.png").read_bytes()).decode()
+    assert last not in slides.slides(lesson_01, folder)
 
 
 @each_lesson
