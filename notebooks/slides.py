@@ -11,7 +11,7 @@ import minutes
 import pages
 from PIL import Image
 
-DPI = 220  # a figure of 7.5 inches is then 1600 pixels wide and more
+DPI = 220  # stored are 80: a picture of 7.5 inches is then 1650 pixels wide
 MOST_SENTENCES = 4  # of those under a picture; one that answers a prediction comes in any case
 PAGE = build.NOTEBOOKS / "templates" / "slides.html"  # how they look, and how one goes through them
 
