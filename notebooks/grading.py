@@ -21,6 +21,7 @@ CONFIG = """\
 c = get_config()
 c.CourseDirectory.course_id = "vae"
 c.ExecutePreprocessor.timeout = 120  # seconds for a cell: one that does not end is stopped, and the next one runs
+c.ExecutePreprocessor.iopub_timeout = 60  # seconds for what a cell prints: 4 are too few on a busy machine
 c.ClearSolutions.code_stub = {"python": "...  # write your code here, in place of the three dots"}
 c.ClearSolutions.enforce_metadata = False
 """
