@@ -19,6 +19,7 @@ def answers(source):
     parts = [
         f"# Answers: {title(source)}",
         "*For teachers. Made by `python notebooks/teach.py pages` from the source of the lesson and from its checks.*",
+        "<!-- fmt: off -->",  # the code is that of the lesson: ruff leaves it as it is
     ]
     asked, sitting = lesson.asks(source), None
     for section in lesson.sections(source):
