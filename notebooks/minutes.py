@@ -16,7 +16,7 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).resolve().parent
 SECONDS = NOTEBOOKS / "seconds.json"
-PAGES = ["../README.md", "TEACHING.md"]
+PAGES = ["../README.md", "teaching/TEACHING.md"]
 MOST_MINUTES = 75  # of a sitting: it then fits a class of 90 minutes
 
 MINUTES_EACH = {
@@ -57,12 +57,16 @@ def count(source):
     drawn = set() if in_new_form(source) else _cells_with_stored_pictures(source)
     counts = {}
     for cell, sitting in cells_in_sittings(source):
-        in_cell = _in_text(cell.source) if cell.cell_type == "markdown" else _in_code(cell, cell.source in drawn)
-        counts.setdefault(sitting, Counter()).update(in_cell)
+        counts.setdefault(sitting, Counter()).update(of_cell(cell, cell.source in drawn))
     seconds = _read_seconds().get(source.stem, {})
     for sitting, counted in counts.items():
         counted["seconds of computing"] = seconds.get(sitting, 0)
     return counts
+
+
+def of_cell(cell, drawn=False):
+    """{what: how much of it} in one cell of a source. drawn: whether a picture is stored under it, where no alt says so."""
+    return _in_text(cell.source) if cell.cell_type == "markdown" else _in_code(cell, drawn)
 
 
 def _in_text(text):
@@ -204,6 +208,6 @@ def _cells(row):
 
 
 def write_tables(notebooks, sources):
-    """Write the minutes into README.md and TEACHING.md."""
+    """Write the minutes into README.md and teaching/TEACHING.md."""
     for page in (notebooks / name for name in PAGES):
         page.write_text(with_minutes(page.read_text(encoding="utf-8"), sources), encoding="utf-8")

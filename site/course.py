@@ -225,12 +225,16 @@ def symbols_page():
     return (NOTEBOOKS / "symbols.md").read_text(encoding="utf-8")
 
 
-def teaching_page():
-    text = (NOTEBOOKS / "TEACHING.md").read_text(encoding="utf-8")
-    text = text.replace("](solutions)", "](downloads.md)")
+def teaching_pages():
+    """{file name: text} of notebooks/teaching; its front becomes teaching.md, with the others below it."""
+    folder = NOTEBOOKS / "teaching"
+    texts = {path.name: as_markdown(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.md"))}
+    front = texts.pop("TEACHING.md").replace("](../solutions)", "](downloads.md)")
     for name in lessons():  # the headings of the lessons lead to them
-        text = re.sub(rf"^## ({name[:2]} · .*)$", rf"## [\1]({name}.md)", text, flags=re.MULTILINE)
-    return text
+        front = re.sub(rf"^## ({name[:2]} · .*)$", rf"## [\1]({name}.md)", front, flags=re.MULTILINE)
+    below = with_options("toctree", "", "\n".join(name.removesuffix(".md") for name in texts), hidden="")
+    texts = {name: text.replace("](TEACHING.md", "](teaching.md") for name, text in texts.items()}
+    return {"teaching.md": f"{front}\n\n{below}\n", **texts}
 
 
 def benchmarks_page():
@@ -297,7 +301,7 @@ def write_pages():
         **{f"{name}.md": lesson_page(name) for name in lessons()},
         "glossary.md": glossary_page(),
         "symbols.md": symbols_page(),
-        "teaching.md": teaching_page(),
+        **teaching_pages(),
         "benchmarks.md": benchmarks_page(),
         "downloads.md": downloads_page(),
         "package.md": package_page(),

@@ -109,7 +109,7 @@ def test_a_built_lesson_names_no_other_address_than_the_projects(source, solved)
     assert addresses(text_of(built)) == ([known] * 2 if known else []), "run python notebooks/build.py --text"
 
 
-@pytest.mark.parametrize("page", ["README.md", "notebooks/TEACHING.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("page", ["README.md", "notebooks/teaching/TEACHING.md", "benchmarks/README.md"])
 def test_the_links_of_a_page_to_files_on_github_are_to_this_repository(page):
     assert set(addresses((ROOT / page).read_text(encoding="utf-8"))) <= {build.repository()}
 
@@ -120,7 +120,7 @@ def test_one_command_writes_a_new_address_into_both_editions_and_runs_nothing(tm
     (notebooks / "solutions").mkdir()
     shutil.copy(source, notebooks / "source")
     shutil.copy(ROOT / "README.md", tmp_path)
-    shutil.copy(ROOT / "notebooks" / "TEACHING.md", notebooks)
+    shutil.copytree(ROOT / "notebooks" / "teaching", notebooks / "teaching")
     for solved in (False, True):
         shutil.copy(build.target_of(source, solved), notebooks / ("solutions" if solved else ""))
     monkeypatch.setattr(build, "NOTEBOOKS", notebooks)

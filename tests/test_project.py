@@ -416,7 +416,7 @@ def test_a_lesson_imports_tensorflow_probability_through_the_package(source):
     assert all("left_out=" in arguments for arguments in asked)
 
 
-@pytest.mark.parametrize("page", ["README.md", "notebooks/TEACHING.md"])
+@pytest.mark.parametrize("page", ["README.md", "notebooks/teaching/TEACHING.md"])
 def test_everything_a_page_links_to_is_here(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^":]+)"', text)
