@@ -112,7 +112,7 @@ WRONG = {
         (lambda f: np.column_stack([f[:, 0] + f[:, 1], f[:, 2:]]), "no latent tells much about factor"),
         (lambda f: np.column_stack([1000 * f[:, 0] + f[:, 1], f[:, 2:]]), "Counting has 64 intervals of equal width"),
         (lambda f: fool_the_mig(f).T, "take the transpose"),
-        (lambda f: fool_the_mig(f)[:, 0], "it should be (192, latents): a row for each image"),
+        (lambda f: fool_the_mig(f)[:, 0], "it should be (192, latents): one row an image"),
         (lambda f: fool_the_mig(f)[:, :1], "your code has one latent"),
         (lambda f: fool_the_mig(f)[:10], "it should be (192, latents)"),
         (lambda f: fool_the_mig(f) / 0.0, "not finite"),

@@ -1,4 +1,4 @@
-"""The checks of lesson 06: the price of a nat, the warm-up, the free bits, the mutual information gap and its blind side."""
+"""The checks of lesson 06: price of a nat, warm-up, free bits, mutual information gap, and how to fool it."""
 
 import numpy as np
 
@@ -305,7 +305,7 @@ def fool_the_mig(report):
         if codes.ndim != 2 or len(codes) != n:
             turned = codes.ndim == 2 and codes.shape[1] == n
             hint = "\nYours are columns: take the transpose." if turned else ""
-            report.wrong(f"the result has shape {codes.shape}; it should be ({n}, latents): a row for each image.{hint}")
+            report.wrong(f"the result has shape {codes.shape}; it should be ({n}, latents): one row an image.{hint}")
         if codes.shape[1] < 2:
             report.wrong("your code has one latent; the gap between the first and the second needs two.")
         if not np.isfinite(codes).all():
