@@ -230,7 +230,6 @@ for a, b in pairwise(betas):
 #   To get a better curve, change the networks, the prior or the likelihood.
 # - Where the likelihood of a pixel is a normal distribution with a fixed variance $\sigma_x^2$, $R$ is the squared error divided by $2\sigma_x^2$, plus a constant.
 #   So half the variance and twice the β leave the balance as it was: a program that chooses $\sigma_x^2$ without thinking has chosen a β.
-# - One can also fix the *rate* and let the price be learned (GECO; D. Rezende and F. Viola, 2018).
 #
 # ### Good copies, good new images?
 #
@@ -302,7 +301,6 @@ vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_lea
 # At β = 392 nobody could afford a code: a wrong price.
 # Now the price is right, β = 1, and we change the decoder only.
 # It gets four hidden layers in place of two, with a *sigmoid* after each in place of the ReLU.
-# (Before the ReLU, many networks had sigmoids.)
 # Encoder, latents, epochs and step size stay as they were.
 #
 # **Predict.** With two layers and the ReLU, the KL was about 18 nats.
@@ -709,7 +707,7 @@ vh.plot_images(rows, shapes.factor_names);
 # **What you see.** In each row one factor goes through its steps, and the other three stay.
 # There is one image for each combination, so the factors are independent of each other.
 # (The angle goes from 60° below the right to 60° above it, and not around.
-# A full turn comes back to its start, and no single number can follow it without a jump.)
+# No single number can follow a full turn without a jump.)
 #
 # ### One factor, one latent: the mutual information gap
 #
@@ -785,8 +783,7 @@ vh.check.fool_the_mig(fool_the_mig)
 #
 # It is 1 if the latent tells one factor only, and 0 if it tells two equally well, as in your code.
 # In the average over the latents, each counts by its $s_j(\text{best})$, so that silent latents hardly count.
-# (The words for the two halves differ from paper to paper: completeness and disentanglement in Eastwood and Williams, 2018;
-# compactness and modularity in Ridgeway and Mozer, 2018.)
+# (Eastwood and Williams, 2018, call the two halves completeness and disentanglement; Ridgeway and Mozer, 2018, compactness and modularity.)
 
 # %%
 entropy = np.log(shapes.factors.max(axis=0) + 1)  # of each factor: its steps are equally frequent
@@ -1015,36 +1012,6 @@ vh.expect("angle read, best of β = 4", max(read_share[4]), at_most=0.38)
 # And this is what it cost: nearly twice the reconstruction, and most of the angle.
 # The MIG alone would not have told: it was near 0 for the angle before and after.
 #
-# Now look at the latents.
-# One image; each row moves one latent and leaves the others.
-# (The four latents with the highest KL, and the one with the lowest, of the middle seeds; the pictures are pixel means.)
-
-# %%
-def rows_of(model, image, values):
-    """Decoded images, one row for each of five latents, which takes these values. Also the names of the rows."""
-    kl = vh.kl_per_dimension(model, shapes.images)
-    falling = np.argsort(kl)[::-1]
-    rows, names = [], []
-    for latent in (*falling[:4], falling[-1]):
-        codes = np.repeat(np.array(model.encode(image)[0]), len(values), axis=0)  # the same code in each row
-        codes[:, latent] = values
-        rows.append(model.decode(codes))
-        names.append(f"latent {latent}, KL {kl[latent]:.1f}")
-    return rows, names
-
-
-# %% alt="Two pictures of five rows: one latent moves from −2 to 2. β = 1: each of the first rows changes place, form and direction together. β = 4: the rows move a blob along one direction or change its size. The last row of each does not change."
-image = shapes.images[(shapes.factors == middle).all(axis=1)]
-for beta in (1, 4):
-    rows, names = rows_of(readers[beta, middle_seed(beta)], image, np.linspace(-2, 2, 9))
-    vh.plot_images(rows, names, title=f"β = {beta}, seed {middle_seed(beta)}: one latent moves from −2 to 2")
-
-# %% [markdown]
-# **What you see.** With β = 1 each of the first rows changes several things at once, such as the place, the form and the direction.
-# With β = 4 the rows are easier to name, as the table above says: latent 3 moves the shape in y, latent 0 in x, latent 5 changes its size.
-# But the shape is a blob, mostly without a clear tip.
-# In both, one sees no change in the last row.
-#
 # ### Nothing in the prior asks for these axes
 #
 # Lesson 05 warned: turning the whole code space changes nothing in the prior.
@@ -1073,7 +1040,7 @@ for (beta, seed), model in readers.items():
 # Locatello and others (2019) trained more than 12,000 models.
 # They proved that without further assumptions disentanglement cannot be learned from images alone,
 # and found that seeds and settings matter more than the method.
-# With a little more knowledge it can be learned, for example from pairs of images of which one knows that few factors differ (Locatello and others, 2020).
+# A little more knowledge can be enough, such as pairs of images in which few factors differ (Locatello and others, 2020).
 # So: measure with known factors, over several seeds, report the spread, and never show the best seed only.
 #
 # ### Exercise 6.6 · Change it, and explain · 15 min
@@ -1095,11 +1062,9 @@ for (beta, seed), model in readers.items():
 #
 # <details><summary>Open what to look for</summary>
 #
-# *In between:* look at both columns, the angle and the positions, seed by seed; a mean over three seeds hides that they disagree.
-# *For ever:* look at the KL.
+# Look at the seeds one by one; a mean hides that they disagree.
 # A collapse need not be for ever, but nobody tells you how long it lasts.
-# *Free bits:* the KL is larger by force.
-# Judge by the ELBO, which counts the whole $K$.
+# More free bits raise the KL by force, so judge by the ELBO.
 #
 # </details>
 #
@@ -1122,7 +1087,6 @@ for (beta, seed), model in readers.items():
 # **Where the ideas come from.**
 # β: I. Higgins and others, *beta-VAE*, ICLR 2017, equation 4.
 # Rate and distortion of a VAE: A. Alemi and others, *Fixing a Broken ELBO*, ICML 2018.
-# A rate that is fixed: D. Rezende and F. Viola, *Taming VAEs*, 2018.
 # Warm-up: S. Bowman and others, *Generating Sentences from a Continuous Space*, CoNLL 2016;
 # C. Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016.
 # Free bits: D. Kingma and others, *Improving Variational Inference with Inverse Autoregressive Flow*, NIPS 2016, in its appendix.
