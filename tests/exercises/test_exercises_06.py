@@ -58,7 +58,24 @@ def gap_by_masking(information, entropy):
     return (information.max(axis=0) - rest.max(axis=0)) / entropy
 
 
+def fool_the_mig(factors):
+    steps = factors.max(axis=0) + 1
+    both = steps[1] * factors[:, 0] + factors[:, 1]
+    return np.column_stack([both, factors[:, 2:]])
+
+
+def two_digits(factors):
+    most = int(factors.max()) + 1
+    return np.stack([most * factors[:, 0] + factors[:, 1], *factors.T[2:]], axis=1)
+
+
 RIGHT = {
+    "fool_the_mig": [
+        fool_the_mig,
+        two_digits,
+        lambda f: ops.convert_to_tensor(-fool_the_mig(f).astype("float32")),
+        lambda f: np.column_stack([0 * f[:, 0], fool_the_mig(f)]),
+    ],
     "price_of_a_nat": [
         price_of_a_nat,
         price_in_a_loop,
@@ -85,6 +102,22 @@ RIGHT = {
 }
 
 WRONG = {
+    "fool_the_mig": [
+        (lambda f: f, "one factor only: nobody is fooled"),
+        (lambda f: f[:, ::-1] / 7.0, "one factor only: nobody is fooled"),
+        (lambda f: 0.0 * f, "no latent tells much about factor 0"),
+        (lambda f: np.random.default_rng(0).normal(size=f.shape), "no latent tells much about factor"),
+        (lambda f: np.column_stack([f, f]), "the second 1.00"),
+        (lambda f: np.column_stack([f, fool_the_mig(f)]), "the second 1.00"),
+        (lambda f: np.column_stack([f[:, 0] + f[:, 1], f[:, 2:]]), "no latent tells much about factor"),
+        (lambda f: np.column_stack([1000 * f[:, 0] + f[:, 1], f[:, 2:]]), "Counting has 64 intervals of equal width"),
+        (lambda f: fool_the_mig(f).T, "take the transpose"),
+        (lambda f: fool_the_mig(f)[:, 0], "it should be (192, latents): one row an image"),
+        (lambda f: fool_the_mig(f)[:, :1], "your code has one latent"),
+        (lambda f: fool_the_mig(f)[:10], "it should be (192, latents)"),
+        (lambda f: fool_the_mig(f) / 0.0, "not finite"),
+        (lambda f: fool_the_mig(f)[:, :2], "it should be at least 0.9. The gap of factor 3 is 0.00"),
+    ],
     "price_of_a_nat": [
         (lambda r, d: -price_of_a_nat(r, d), "the sign is wrong"),
         (lambda r, d: 1 / price_of_a_nat(r, d), "one over the price"),

@@ -281,7 +281,7 @@ def test_nonsense_is_named(said):
         assert phrase in said("squared_error", lambda x, y, value=value: value)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"fool_the_mig"}))  # its codes are right at any scale
 def test_arrays_of_any_shape_are_never_right(said, name):
     """Random numbers, NaN, infinity and 0, in all kinds of shapes and in the shape of the right result."""
     rng = np.random.default_rng(0)

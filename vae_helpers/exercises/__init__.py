@@ -13,6 +13,7 @@ from vae_helpers.exercises.lesson_03 import effective_beta, elbo_of_one_draw, ga
 from vae_helpers.exercises.lesson_04 import binarize, convolve, transposed_size
 from vae_helpers.exercises.lesson_05 import active_latents, great_circle, grid_codes, mixture_log_density
 from vae_helpers.exercises.lesson_06 import (
+    fool_the_mig,
     free_bits_kl,
     mutual_information_gap,
     price_of_a_nat,
@@ -38,6 +39,7 @@ __all__ = [
     "draw_fitted",
     "effective_beta",
     "elbo_of_one_draw",
+    "fool_the_mig",
     "free_bits_kl",
     "gaussian_kl",
     "great_circle",

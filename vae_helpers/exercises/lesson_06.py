@@ -1,4 +1,4 @@
-"""The checks of lesson 06: the price of a nat, the warm-up, the free bits, the mutual information gap."""
+"""The checks of lesson 06: price of a nat, warm-up, free bits, mutual information gap, and how to fool it."""
 
 import numpy as np
 
@@ -273,3 +273,60 @@ def mutual_information_gap(report):
     ]
     report.compare(cases, lambda i, h: gap(i) / h, mistakes, per, parts)
     return "for each factor, the best latent minus the second, as a share of the entropy."
+
+
+_BINS = 64
+
+
+def _shares(codes, factors):
+    """The share of each factor's entropy that each latent tells, (latents, factors), counted in intervals."""
+    tables = [[np.histogram2d(z, v, (_BINS, np.arange(v.max() + 2) - 0.5))[0] for v in factors.T] for z in codes.T]
+    return np.array([[_share(table / table.sum()) for table in row] for row in tables])
+
+
+def _share(p):
+    """Mutual information over the entropy of the second variable. p: the joint probabilities, (bins, steps)."""
+    apart = p.sum(axis=1, keepdims=True) * p.sum(axis=0)
+    of_factor = p.sum(axis=0)
+    seen = p > 0
+    return np.sum(p[seen] * np.log(p[seen] / apart[seen])) / -np.sum(of_factor * np.log(of_factor))
+
+
+@exercise
+def fool_the_mig(report):
+    """Exercise 6.5. function(factors): the steps of the factors, (n, k) → codes of the same images, (n, latents).
+
+    The MIG is at least 0.9, and one latent tells all about two factors.
+    """
+    for steps in ((8, 4, 6), (3, 8, 8, 2)):
+        factors = np.indices(steps).reshape(len(steps), -1).T
+        codes = report.array(factors)
+        n = len(factors)
+        if codes.ndim != 2 or len(codes) != n:
+            turned = codes.ndim == 2 and codes.shape[1] == n
+            hint = "\nYours are columns: take the transpose." if turned else ""
+            report.wrong(f"the result has shape {codes.shape}; it should be ({n}, latents): one row an image.{hint}")
+        if codes.shape[1] < 2:
+            report.wrong("your code has one latent; the gap between the first and the second needs two.")
+        if not np.isfinite(codes).all():
+            report.wrong("some codes are not finite (NaN or infinity).")
+        _judge(report, _shares(codes, factors))
+    return "the MIG is at least 0.9, and it does not see that one latent holds two factors."
+
+
+def _judge(report, share):
+    ranked = np.sort(share, axis=0)
+    gap = ranked[-1] - ranked[-2]
+    factor = gap.argmin()
+    two = np.sort(share, axis=1)[:, -2].max() >= 0.9
+    if gap.mean() < 0.9 and ranked[-1, factor] < 0.5 and share.max() > 0 and not two:
+        report.wrong(f"the MIG is {gap.mean():.2f}: no latent tells much about factor {factor}, at most "
+                     f"{ranked[-1, factor]:.2f} of its entropy. A constant, noise, or a sum from which the factor "
+                     f"cannot be read back? Counting has {_BINS} intervals of equal width.")  # fmt: skip
+    if gap.mean() < 0.9:
+        report.wrong(f"the MIG is {gap.mean():.2f}, it should be at least 0.9. The gap of factor {factor} is "
+                     f"{gap[factor]:.2f}: the best latent tells {ranked[-1, factor]:.2f} of its entropy, the second "
+                     f"{ranked[-2, factor]:.2f}.")  # fmt: skip
+    if not two:
+        report.wrong(f"the MIG is {gap.mean():.2f}, but each of your latents tells one factor only: nobody is fooled. "
+                     "Write two factors into one latent, so that both can be read back.")  # fmt: skip
