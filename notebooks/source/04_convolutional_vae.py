@@ -257,7 +257,8 @@ for ours, theirs, inputs in pairs:
 vh.plot_architecture(packaged)
 
 # %% [markdown]
-# **What you see.** No difference, and the same layers as boxes: convolutions in orange, transposed ones in green, Dense layers in blue; the two Dense layers of the code, `mean` and `log_var`, in yellow.
+# **What you see.** No difference, and the same layers as boxes: convolutions in orange, transposed ones in green, Dense layers in blue.
+# The two Dense layers of the code, `mean` and `log_var`, are yellow.
 # The encoder halves the sides while the number of channels grows; the decoder goes back.
 # The whole model has 69,989 parameters.
 # The first Dense layer of the larger network in lesson 02 alone had 401,920.
