@@ -871,7 +871,7 @@ vh.plot_images([drawn, vae.reconstruct(drawn)], ["drawn", "answer"], titles=titl
 # Below, two "drawings", for those who have no pad: a test digit, and the same digit moved into the corner.
 #
 # The answer: the model has never seen a digit in a corner.
-# It answers with a blurred shape like an 8 in the middle, and the price rises from 113 to 543 nats.
+# It answers with a blurred shape like an 8 in the middle, and the price rises from 112 to 457 nats.
 # (The price is reconstruction plus KL, at the middle of the cloud, without a draw.)
 # Even in the middle it takes this 7 for a 9.
 # In the third panel of the race, the models had seen moved digits.
