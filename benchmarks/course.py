@@ -2,8 +2,8 @@
 
     python -m benchmarks.course [01 02 …] [--profile full|quick]
 
-Each lesson (the student's edition) runs in a fresh kernel, all in one temporary folder, because lesson 05 reads the
-model that lesson 04 saves. The stored notebooks are read and not changed. The time is that of the whole run, the start
+Each lesson (the student's edition) runs in a fresh kernel, all in one temporary folder, which takes the files that the
+lessons save. The stored notebooks are read and not changed. The time is that of the whole run, the start
 of the kernel included; the memory is the most that the kernel has held at a time.
 """
 

@@ -27,7 +27,9 @@
 from importlib.util import find_spec
 
 if find_spec("vae_helpers") is None:
-    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
+    print(
+        "This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder."
+    )
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -40,12 +42,12 @@ import numpy as np
 from keras import layers, ops
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=2, budget=3, seeds=3, samples=10_000)
+settings = vh.run_settings(seed=1, epochs=3, budget=3, seeds=3, samples=10_000)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %% [markdown]
-# (In the first line, `epochs` is the length of the one long training, `budget` that of the short ones in sitting B, each with three `seeds`.
-# The short ones use the first 10,000 training images, the `samples`.)
+# (In the first line, `epochs` is the length of the one long training, and `budget` that of the short ones in sitting B.
+# Each short training, in both sittings, uses the first 10,000 training images, the `samples`, and is repeated with three `seeds`.)
 
 # %% [markdown] sitting="A"
 # ## Sitting A: layers that know about neighbours · {{minutes}} min
@@ -78,8 +80,7 @@ for ax, (name, feature_map) in zip(axes[1:], maps.items()):
     ax.set_title(name)
 for ax in axes:
     ax.set_axis_off()
-fig.colorbar(shown, ax=axes, shrink=0.8, label="sum of nine products");
-
+fig.colorbar(shown, ax=axes, shrink=0.8, label="sum of nine products")
 # %% [markdown]
 # **What you see.** One digit and two feature maps.
 # The first kernel answers where the image changes from left to right: violet where it becomes brighter, orange where it becomes darker.
@@ -96,6 +97,7 @@ fig.colorbar(shown, ax=axes, shrink=0.8, label="sum of nine products");
 # With "valid", the kernel stays inside, and a 3 × 3 kernel loses one pixel on each side.
 # With **stride** 2, the kernel moves two pixels at a time, and the map is about half as large.
 # For "valid", a side becomes $\lfloor(\text{side}-\text{kernel})/\text{stride}\rfloor+1$ pixels, where the brackets mean: round down.
+# For "same", it becomes side/stride, rounded up.
 
 # %% tags=["guard"]
 patch = digit[7:10, 13:16, 0]
@@ -109,6 +111,7 @@ vh.expect("one place by hand minus ops.conv", difference, at_most=1e-5, everywhe
 # Write a convolution with numpy and two loops: stride 1, padding "valid".
 # The kernel need not be square.
 # It is laid on as it is, without turning it.
+
 
 # %%
 def convolve(image, kernel):
@@ -155,7 +158,7 @@ vh.check.convolve(convolve)
 
 # %%
 small = np.zeros((4, 4), "float32")
-small[0, 0], small[1, 2], small[3, 1] = 1.0, 0.6, 0.8
+small[0, 0], small[2, 1], small[2, 2] = 1.0, 0.8, 0.6
 kernel = np.array([[0.2, 0.5, 0.2], [0.5, 1.0, 0.5], [0.0, 0.3, 0.8]], "float32")
 
 stamped = np.zeros((9, 9), "float32")
@@ -163,7 +166,7 @@ for i in range(4):
     for j in range(4):
         stamped[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += small[i, j] * kernel
 
-# %% alt="Three grids of grey squares with their numbers. Left a 4 × 4 input with three numbers that are not 0: 1, 0.6 and 0.8. In the middle a 3 × 3 kernel. Right the 9 × 9 output with three copies of the kernel, each multiplied by its number, twice as far apart as the numbers of the input."
+# %% alt="Three grids of grey squares with their numbers. Left a 4 × 4 input with three numbers that are not 0: 1, 0.6 and 0.8. In the middle a 3 × 3 kernel. Right the 9 × 9 output with three copies of the kernel, each multiplied by its number, twice as far apart as the numbers of the input. Two of the copies share a column."
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), width_ratios=[4, 3, 9])
 for ax, picture, title in zip(axes, (small, kernel, stamped), ("input, 4 × 4", "kernel", "output, 9 × 9")):
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1.2)
@@ -174,6 +177,7 @@ for ax, picture, title in zip(axes, (small, kernel, stamped), ("input, 4 × 4", 
 
 # %% [markdown]
 # **What you see.** Three numbers on the left become three copies of the kernel on the right, each multiplied by its number, twice as far apart.
+# The lower two copies share a column, and there they add: $0.5\cdot0.8+0.5\cdot0.6=0.7$.
 # The size: $(4-1)\cdot2+3=9$.
 # With padding "same" the border is cut, so that the output is exactly twice as large.
 
@@ -190,6 +194,7 @@ vh.expect("stamping by hand minus ops.conv_transpose", difference, at_most=1e-5,
 # Here `kernel` is the side of the square kernel; it is at least as large as the stride.
 # With padding "same", the output is exactly `stride` times as large.
 # With "valid", think of the stamps: where does the last one begin, and where does it end?
+
 
 # %%
 def transposed_size(side, channels, filters, kernel, stride, padding):
@@ -249,10 +254,11 @@ for ours, theirs, inputs in pairs:
     print(f"{theirs.name}: {ours.count_params():,} parameters, largest difference {difference:.6f}")
 
 # %% alt="Two rows of boxes. The encoder: image 28×28×1, conv_1 13×13×32, conv_2 6×6×64 with 18,496 parameters, flatten 2304, and mean and log_var. The decoder: z, a Dense layer of 1568, the map 7×7×32, deconv_1 14×14×64, deconv_2 28×28×32, and the logits 28×28×1."
-vh.plot_architecture(packaged);
+vh.plot_architecture(packaged)
 
 # %% [markdown]
 # **What you see.** No difference, and the same layers as boxes: convolutions in orange, transposed ones in green, Dense layers in blue.
+# The two Dense layers of the code, `mean` and `log_var`, are yellow.
 # The encoder halves the sides while the number of channels grows; the decoder goes back.
 # The whole model has 69,989 parameters.
 # The first Dense layer of the larger network in lesson 02 alone had 401,920.
@@ -265,10 +271,10 @@ vh.plot_architecture(packaged);
 # To find out, we change **one thing at a time**, and keep the rest.
 #
 # - The **learning rate**: 0.003 in place of 0.0001.
-# - The **batch**: 64 images in place of 32.
-# - The **start**: at the mean image.
+# - The **start**: at the mean pixel.
 #   A new network gives every pixel a probability near one half, and its first steps only learn that most pixels are black.
 #   `vh.start_at_the_mean` sets the last bias of the decoder, so that it begins with the right share of white.
+#   (A convolution has one last bias for all pixels; a Dense decoder has one for each, and starts at the mean *image*.)
 # - The **schedule**: the learning rate falls along a cosine curve, from its start to 0 at the end of training.
 #   So the steps are large at first, and small at the end.
 #
@@ -276,9 +282,10 @@ vh.plot_architecture(packaged);
 # So each row is trained with three seeds, and judged on *validation* images.
 # To save time, the trainings are short: one epoch over 10,000 images.
 
+
 # %%
 def prepare(vae, images, rate, batch, epochs, at_mean=False, schedule=False):
-    """Compile with Adam, with or without the start at the mean image and the schedule."""
+    """Compile with Adam, with or without the start at the mean and the schedule."""
     if at_mean:
         vh.start_at_the_mean(vae, images)
     if schedule:
@@ -287,22 +294,25 @@ def prepare(vae, images, rate, batch, epochs, at_mean=False, schedule=False):
     return {"x": images, "batch_size": batch, "epochs": epochs, "verbose": 0}  # what `fit` needs
 
 
-def elbo(vae, images):
-    """The mean ELBO of these images, in nats, estimated with one draw for each image."""
-    return vh.log_likelihood(vae, images, samples=1).mean()
+def elbos(vae, images):
+    """The ELBO of each image in nats, estimated with one draw each; 500 images at a time, which saves memory."""
+    parts = [vh.log_likelihood(vae, images[i : i + 500], samples=1, seed=i) for i in range(0, len(images), 500)]
+    return np.concatenate(parts)
 
 
 # %% [markdown]
-# For several seeds, we compile one model, and give it new parameters for each seed.
-# That is the same as a new model each time, but faster.
+# For several seeds, we compile one model, `vae`, and give it new parameters for each seed, those of a `fresh` model.
+# Adam keeps averages of its own; they go back to their first values, `at_first`.
+# That is the same as a new compiled model each time, but faster.
+
 
 # %%
 def train_seeds(build, test_images, images, **recipe):
-    """The ELBO of the test images for each seed, and the processor seconds of the fastest training."""
-    vae, at_first, results, seconds = build(), {}, [], []
+    """For each seed the ELBO and the KL of the test images; and the processor seconds of the fastest training."""
+    vae, at_first, reached, kl, seconds = build(), {}, [], [], []
     fit_with = prepare(vae, images, **recipe)
     vae.optimizer.build(vae.trainable_variables)
-    vae.optimizer.save_own_variables(at_first)
+    vae.optimizer.save_own_variables(at_first)  # into the dictionary
     for seed in range(settings.seeds):
         keras.utils.set_random_seed(seed)
         fresh = build()
@@ -312,8 +322,9 @@ def train_seeds(build, test_images, images, **recipe):
         started = time.process_time()
         vae.fit(**fit_with)
         seconds.append(time.process_time() - started)
-        results.append(elbo(vae, test_images))
-    return np.array(results), min(seconds)
+        reached.append(elbos(vae, test_images).mean())
+        kl.append(vh.kl_per_dimension(vae, test_images[:1000]).sum())
+    return np.array(reached), np.array(kl), min(seconds)
 
 
 # %% [markdown]
@@ -326,18 +337,22 @@ def train_seeds(build, test_images, images, **recipe):
 ladder = {
     "as the tutorial": {"rate": 1e-4, "batch": 32},
     "learning rate 0.003": {"rate": 3e-3, "batch": 32},
-    "0.003, batches of 64": {"rate": 3e-3, "batch": 64},
     "0.003, from the mean": {"rate": 3e-3, "batch": 32, "at_mean": True},
     "the same, and schedule": {"rate": 3e-3, "batch": 32, "at_mean": True, "schedule": True},
 }
 few = data.x_train[: settings.samples]
 reached = {}
 for name, recipe in ladder.items():
-    reached[name], seconds = train_seeds(vh.tutorial_vae, data.x_valid, few, epochs=1, **recipe)
-    print(f"{name:22s} {reached[name].mean():7.1f}   the seeds: {reached[name].round(1)}   {seconds:4.1f} processor seconds")
+    reached[name], _, seconds = train_seeds(vh.tutorial_vae, data.x_valid, few, epochs=1, **recipe)
+    print(
+        f"{name:22s} {reached[name].mean():7.1f}   the seeds: {reached[name].round(1)}   {seconds:4.1f} processor seconds"
+    )
+
+gain = reached["learning rate 0.003"].mean() - reached["as the tutorial"].mean()
+vh.expect("gain from the learning rate, nats", gain, at_least=40, at_most=62)
 
 
-# %% alt="Five rows with three blue dots each, and a black line at their mean. From the top: as the tutorial, far to the left, near −229; learning rate 0.003, much farther right; batches of 64, a little to the left of it; from the mean, the farthest right; with the schedule, a little to the left of that."
+# %% alt="Four rows with three blue dots each, and a black line at their mean. From the top: as the tutorial, far to the left, near −229; learning rate 0.003, much farther right; from the mean, the farthest right; with the schedule, a little to the left of that."
 def plot_rows(rows, ax):
     """A row of dots for each name, one dot a seed, and a line at their mean."""
     for place, values in enumerate(rows.values()):
@@ -349,46 +364,36 @@ def plot_rows(rows, ax):
 
 fig, ax = plt.subplots(figsize=(7.5, 3))
 plot_rows(reached, ax)
-ax.set_xlabel("ELBO of the validation images, nats (right is better)");
-
+ax.set_xlabel("ELBO of the validation images, nats (right is better)")
 # %% [markdown]
 # **What you see.** A blue dot is one training, a black line the mean of three.
 # The answer: the learning rate brings most, 50.8 nats.
 # With 0.0001, the network is still far from its goal after 313 steps.
 # (In a long training a small rate catches up in part, so this number belongs to this length.)
-# A batch of 64 makes half as many steps in an epoch, and costs 14.2 nats (its three seeds differ by 26), while it saves little time.
-# So we go back to 32.
-# The start at the mean image brings 7.0 nats, for nothing.
-# And the schedule makes it *worse*, by 2.2 nats: the steps become small before the network is ready.
+# The start at the mean pixel brings 7.0 nats, for nothing.
+# And the schedule makes it *worse*, by 2.2 nats: perhaps the steps become small before the network is ready.
 #
 # So is the schedule a bad idea?
-# The table cannot say.
-# It knows only trainings of 313 steps.
+# The table cannot say: it knows only trainings of 313 steps with this learning rate.
+# In sitting B we test it again, in another place.
 
 # %% tags=["guard"]
-tutorial, larger, batch, mean, schedule = (values.mean() for values in reached.values())
-vh.expect("gain from the learning rate, nats", larger - tutorial, at_least=10)
-vh.expect("loss from the batch, nats", larger - batch, at_least=-3, at_most=30)
-vh.expect("gain from the mean image, nats", mean - larger, at_least=0, at_most=40)
-vh.expect("effect of the schedule in a short training, nats", schedule - mean, at_least=-30, at_most=5)
+_, larger, mean, schedule = (values.mean() for values in reached.values())
+vh.expect("gain from the mean pixel, nats", mean - larger, at_least=3, at_most=11)
+vh.expect("effect of the schedule in a short training, nats", schedule - mean, at_least=-5, at_most=0)
 
 # %% [markdown]
 # ### The whole training, on film
 #
-# Now all 55,000 training images and two epochs: 3,438 steps in place of 313.
-# What does the schedule do at this length?
-# We train twice, without it and with it; everything else is equal, the seed too.
-# During the second training, `vh.Frames` draws the latent plane, decoded, every 40 steps.
-# (Each training takes about 40 seconds.)
+# Now all 55,000 training images and three epochs: 5,157 steps in place of 313.
+# We take the learning rate and the start of the table, and a schedule, as is usual for long trainings.
+# (Whether the schedule helps here, one training cannot tell.)
+# Meanwhile, `vh.Frames` draws the latent plane, decoded, every 60 steps.
+# The codes of the plane are spaced by the prior: each cell between two lines of the grid has the same probability (`"quantile"`).
+# (The training takes about a minute on two idle cores.)
 #
 # **Predict.** The film begins with a grey plane.
 # Where will the first clear digits appear: in the middle, or at the border?
-
-# %%
-keras.utils.set_random_seed(settings.seed)
-constant = vh.tutorial_vae()
-constant.fit(**prepare(constant, data.x_train, 3e-3, 32, settings.epochs, at_mean=True))
-print(f"constant learning rate: {elbo(constant, data.x_valid):.1f} nats per validation image")
 
 
 # %%
@@ -400,9 +405,10 @@ def draw_plane(model):
 
 
 keras.utils.set_random_seed(settings.seed)
-vae, film = vh.tutorial_vae(), vh.Frames(draw_plane, every=40)
+vae, film = vh.tutorial_vae(), vh.Frames(draw_plane, every=60)
 vae.fit(**prepare(vae, data.x_train, 3e-3, 32, settings.epochs, at_mean=True, schedule=True), callbacks=[film])
-print(f"with the schedule:      {elbo(vae, data.x_valid):.1f} nats per validation image")
+steps = int(vae.optimizer.iterations)
+print(f"{steps:,} steps: {elbos(vae, data.x_valid).mean():.1f} nats per validation image")
 
 # %% tags=["picture-manifold"] alt="The decoded plane while the VAE learns: an even grey, then one blur, which divides into regions of digits that become sharper."
 frames = film.frames
@@ -412,11 +418,11 @@ path = vh.save_gif(small_frames, settings.saved("plane.gif"), frame_ms=200)
 vh.show_gif(path, alt="The decoded plane while the VAE learns: one blur divides into regions of digits.")
 
 # %% alt="Six decoded planes of 12 by 12 images, after more and more steps: an even dark grey; one blur everywhere; a blur that differs from side to side; regions with first digits; clear digits in most places; sharper digits."
-shown = [0, 1, 3, 8, 25, len(frames) - 1]
+shown = [0, 1, 2, 5, 17, len(frames) - 1]
 fig, axes = plt.subplots(2, 3, figsize=(9, 6.4))
 for ax, number in zip(axes.flat, shown):
     ax.imshow(frames[min(number, len(frames) - 1)], vmin=0, vmax=1)
-    ax.set_title(f"after {40 * number:,} steps")
+    ax.set_title(f"after {min(60 * number, steps):,} steps")
     ax.set_axis_off()
 
 # %% [markdown]
@@ -427,32 +433,24 @@ for ax, number in zip(axes.flat, shown):
 # The answer: in this run, the first clear digits stand at the border, and the middle, where many kinds meet, is decided last.
 
 # %%
-both = [vh.log_likelihood(model, data.x_test, samples=1) for model in (vae, constant)]  # one ELBO for each test image
-error = np.std(both, axis=1) / np.sqrt(len(data.x_test))
-print(f"test ELBO with the schedule:      {both[0].mean():.1f} ± {error[0]:.1f} (standard error over the test images)")
-print(f"test ELBO, constant learning rate: {both[1].mean():.1f} ± {error[1]:.1f}")
-gain = both[0] - both[1]
-print(f"difference, image by image:       {gain.mean():.1f} ± {gain.std() / np.sqrt(len(gain)):.1f}")
+each = elbos(vae, data.x_test)
+error = each.std() / np.sqrt(len(each))
+print(f"test ELBO: {each.mean():.1f} ± {error:.1f} (standard error over the test images)")
+vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least=-155.6, at_most=-150)
 
 # %% [markdown]
-# **What you see.** After two epochs, the tutorial's network reaches −155.7 ± 0.5, where its page reports −156.5 after ten.
-# So a fifth of the epochs is enough to come as far.
+# **What you see.** After three epochs, the tutorial's network reaches −153.5 ± 0.5, where its page reports −156.5 after ten.
+# So fewer than a third of the epochs take it 3.0 nats farther.
 # It has the same layers, the same batches, and fewer training images (we kept 5,000 apart).
 # What differs is the learning rate, the start and the schedule.
 # (Its page and we both estimate the ELBO with one draw for each image.
 # `vh.log_likelihood` with one draw is this estimate; lesson 07 says what more draws give.)
 #
-# And the schedule, which made the short training worse, makes this one better by 1.7 nats.
 # The error behind ± is that of the choice of test images and of the draws.
-# It says nothing about the seed: this is one training of each.
-# In the table above, three seeds of one row lie up to 2.9 nats apart, except for the batches of 64.
-# So take it as a hint, and take the other thing as a rule: **a setting is good or bad at a length of training**.
+# It says nothing about the seed: this is one training, and its page shows one, too.
+# In the table above, three seeds of one row lie up to 6.1 nats apart, in trainings that are far shorter.
 #
 # We keep `vae` for sitting B.
-
-# %% tags=["guard"]
-vh.expect("test ELBO, nats (the tutorial's page: -156.5)", both[0].mean(), at_least=-158)
-vh.expect("gain from the schedule in the long training, nats", gain.mean(), at_least=-5, at_most=15)
 
 # %% [markdown] sitting="B"
 # ## Sitting B: when do convolutions pay? · {{minutes}} min
@@ -465,16 +463,25 @@ vh.expect("gain from the schedule in the long training, nats", gain.mean(), at_l
 #
 # | row | network | what is equal to the first row |
 # |---|---|---|
-# | convolutions | the layers of sitting A with 8 and 16 filters | |
+# | convolutions | layers as in sitting A, but with 8 and 16 filters and padding "same" (28 → 14 → 7) | |
 # | Dense, same parameters | two Dense layers on each side, as wide as the number of parameters allows | parameters, passes over the images |
 # | Dense, same seconds | two Dense layers of 256 on each side, 5 passes in place of 3 | seconds of computing |
 # | larger convolutions | 16 and 32 filters | passes over the images |
 #
-# All train on the same 10,000 images, with the schedule, from the mean image, with three seeds.
-# The learning rates, 0.002 for the wide Dense network and 0.008 for the others, were chosen beforehand on validation images.
+# All train on the same 10,000 images in batches of 64, from the mean, with the schedule and three seeds.
+# We tried few learning rates beforehand, on validation images:
+#
+# | row | rates tried | taken |
+# |---|---|---|
+# | convolutions, and Dense, same parameters | 0.003 and 0.008 | 0.008 |
+# | Dense, same seconds | none; for a width of 128, 0.003 and 0.006 | 0.002 |
+# | larger convolutions | 0.008: one seed of three did not learn, with 2 latents | 0.004 |
+#
+# So no row is tuned to its end: a gap of few nats between two rows could be one of their rates.
 # What we report is the ELBO of the test images.
 # The seconds are those of the processor: the time of both cores, added up.
 # (On a graphics card they mean little.)
+
 
 # %%
 def conv_vae(latents, filters):
@@ -494,49 +501,73 @@ def networks(latents):
         "convolutions": (lambda: conv_vae(latents, (8, 16)), passes, 8e-3),
         "Dense, same parameters": (lambda: dense_vae(latents, same_parameters), passes, 8e-3),
         "Dense, same seconds": (lambda: dense_vae(latents, 256), passes + 2, 2e-3),
-        "larger convolutions": (lambda: conv_vae(latents, (16, 32)), passes, 8e-3),
+        "larger convolutions": (lambda: conv_vae(latents, (16, 32)), passes, 4e-3),
     }
 
 
 # %%
 def race(latents, images, test_images):
-    """{row: the test ELBO of each seed}. Prints a line for each row."""
+    """{row: the test ELBO of each seed}. Prints two lines for each row."""
     results = {}
     for name, (build, passes, rate) in networks(latents).items():
         recipe = {"rate": rate, "batch": 64, "epochs": passes, "at_mean": True, "schedule": True}
-        results[name], seconds = train_seeds(build, test_images, images, **recipe)
-        size = f"{build().count_params():7,} parameters   {seconds:4.1f} s"
-        print(f"{name:23s} {size}   {results[name].mean():7.1f}   the seeds: {results[name].round(1)}")
+        results[name], kl, seconds = train_seeds(build, test_images, images, **recipe)
+        print(f"{name:22s} {build().count_params():8,} parameters, {seconds:4.1f} s, ELBO {results[name].mean():.1f}")
+        print(" " * 22, f"the seeds: {results[name].round(1)}, their KL: {kl.round(1)}")
     return results
 
 
 # %% [markdown]
 # First the digits as they are, with 2 latents.
-# (About 50 seconds.)
+# (About 40 seconds on two idle cores, as each of the three races.)
 #
 # **Predict.** Which row will be the best?
 # Which the worst?
 
 # %%
 two_latents = race(2, few, data.x_test)
+gap = two_latents["Dense, same seconds"].mean() - two_latents["convolutions"].mean()
+vh.expect("2 latents: Dense, same seconds, minus convolutions", gap, at_least=5, at_most=17)
 
 # %% [markdown]
-# **What you see.** The answer: the wide Dense network, by 10.9 nats before the convolutions, in about the same seconds.
+# **What you see.** The answer: the wide Dense network, by 11.0 nats before the convolutions, in about the same seconds.
 # It has fifty times as many parameters, and it may: parameters cost little time in a Dense layer.
-# The larger convolutions do not help: one of their three seeds, at −206.1, has hardly begun to learn.
+# The larger convolutions help by 0.7 nats, which is less than their seeds differ by.
 # Worst is the Dense network with as few parameters as the convolutions: its layers are only 6 numbers wide.
+# One of its seeds has a KL of 0.0: it has not begun to use its code.
 #
 # So with 2 latents, convolutions save parameters and cost seconds.
 # Two numbers are a narrow door: whatever a network knows, little of it can pass.
 # So now 10 latents, and nothing else changed.
-# (About 50 seconds.)
+# (About 40 seconds again.)
 
 # %%
 ten_latents = race(10, few, data.x_test)
+gap = ten_latents["convolutions"].mean() - ten_latents["Dense, same seconds"].mean()
+vh.expect("10 latents: convolutions minus Dense, same seconds", gap, at_least=3, at_most=11)
 
 # %% [markdown]
-# **What you see.** The order has changed: now both convolutional networks are ahead, the small one by 6.8 nats at equal seconds, the larger one by 12.2 in more.
-# At equal parameters the Dense network is 77.9 nats behind.
+# **What you see.** The order has changed: now both convolutional networks are ahead, the small one by 6.7 nats at equal seconds, the larger one by 9.3 in more.
+# At equal parameters the Dense network is 77.8 nats behind.
+#
+# All rows use the schedule, which made the short training of sitting A worse.
+# Was that a mistake?
+# We take it away from the convolutions, and leave all else as it was.
+# (About 8 seconds.)
+
+# %%
+recipe = {"rate": 8e-3, "batch": 64, "epochs": settings.budget, "at_mean": True}
+without, _, _ = train_seeds(networks(10)["convolutions"][0], data.x_test, few, **recipe)
+effect = ten_latents["convolutions"].mean() - without.mean()
+print(
+    f"without the schedule {without.mean():.1f}, the seeds: {without.round(1)}; the schedule brings {effect:.1f} nats"
+)
+
+# %% [markdown]
+# **What you see.** The schedule brings −1.5 nats: here, too, it hurts a little, with each of the three seeds.
+# So in two short trainings a constant rate was better, and we leave the schedule in, the same for all rows.
+# The gap to the wide Dense network would be larger without it, if the schedule does nothing for that network; this we did not test.
+# Nor do we know what it does in a long training: **a result belongs to the length at which it was measured.**
 #
 # MNIST was made so that every digit stands in the middle.
 # So a Dense layer can learn each pixel by itself.
@@ -545,6 +576,7 @@ ten_latents = race(10, few, data.x_test)
 #
 # **Predict.** All rows become worse, because now there is more to tell.
 # Which rows lose most, and which least?
+
 
 # %%
 def shift(images, seed):
@@ -558,7 +590,9 @@ shifted, shifted_test = shift(few, seed=0), shift(data.x_test, seed=1)
 moved = race(10, shifted, shifted_test)
 
 # %% alt="Ten digits in the middle of their pictures, and below the same ten, each moved to another place."
-vh.plot_images([few[:10], shifted[:10]], ["centred", "shifted"]);
+vh.plot_images([few[:10], shifted[:10]], ["centred", "shifted"])
+# %% [markdown]
+# **What you see.** The same ten digits; below, each stands where chance has put it, and none is cut off by much.
 
 # %% alt="Three panels with four rows of three dots each. Centred digits with 2 latents: Dense with the same seconds is farthest right, the narrow Dense network farthest left. Centred with 10 latents: the larger convolutions lead, then the convolutions, then the wide Dense network, and the narrow one is far to the left. Shifted with 10 latents: the same order, about 30 nats lower."
 fig, axes = plt.subplots(3, 1, figsize=(7.5, 7.2))
@@ -566,34 +600,40 @@ titles = ("centred, 2 latents", "centred, 10 latents", "shifted, 10 latents")
 for ax, rows, title in zip(axes, (two_latents, ten_latents, moved), titles):
     plot_rows(rows, ax)
     ax.set_title(title)
-ax.set_xlabel("test ELBO, nats (right is better)");
-
+ax.set_xlabel("test ELBO, nats (right is better)")
 # %% [markdown]
 # **What you see.** A blue dot is one training, a black line the mean of three; the panels have different scales.
 # From the second panel to the third, only the shift has changed.
-# It costs the convolutions 32.0 nats, the larger ones 31.5, and the wide Dense network 31.6; only the narrow one loses more, 47.2.
+# It costs the convolutions 31.3 nats, the larger ones 32.0, and the wide Dense network 31.7; only the narrow one loses more, 47.2.
 # The answer: they lose about the same.
 # If you said "the Dense layers lose most", you thought of the kernel, which is the same at every place.
-# But our network has Dense layers, too, between its convolutions, and these must learn each place anew.
+# But our network has Dense layers, too, between its convolutions; perhaps these must learn each place anew.
 # So in this experiment the number of latents decides, and not the shift.
 #
 # **What does knowing about pixels buy?**
 # On these 10,000 digits, with short trainings on two processor cores:
 #
-# - *Parameters*, in all three panels: at equal parameters, convolutions are ahead by 25.0, 77.9 and 93.1 nats.
+# - *Parameters*, in all three panels: at equal parameters, convolutions are ahead by 24.9, 77.8 and 93.7 nats.
 # - *Seconds*, only with enough latents.
-#   At equal seconds they are behind by 10.9 nats with 2 latents, and ahead with 10: by 6.8 for centred digits, by 6.4 for shifted ones.
+#   At equal seconds they are behind by 11.0 nats with 2 latents, and ahead with 10: by 6.7 for centred digits, by 7.0 for shifted ones.
 #
-# These gaps are larger than what three seeds of a row differ by, with one exception: the narrow Dense network, whose seeds differ by up to 31.
+# In each panel, each of these gaps is larger than what the three seeds of its two rows differ by.
+# The narrow Dense network has seeds with a KL of 0.0, one in the first panel and two in the third: they ignore their code.
+# Without them, the gaps of 24.9 and 93.7 nats would be 19 and 73.
 # What we did not test: long trainings, all 55,000 images, other networks, other hardware.
 # A graphics card, for example, computes convolutions much faster than our processor.
 
 # %% tags=["guard"]
-for rows, name, ahead in ((two_latents, "2 latents", (-60, 5)), (ten_latents, "10 latents", (-10, 30)), (moved, "moved", (-5, 60))):
+bands = {
+    "2 latents": (-17, -5, 12, 40, -15, 20),
+    "10 latents": (3, 11, 60, 95, -5, 15),
+    "moved": (2, 11, 70, 115, -5, 20),
+}
+for rows, (name, band) in zip((two_latents, ten_latents, moved), bands.items()):
     conv, narrow, wide, large = (values.mean() for values in rows.values())
-    vh.expect(f"{name}: convolutions minus Dense, same seconds", conv - wide, at_least=ahead[0], at_most=ahead[1])
-    vh.expect(f"{name}: convolutions minus Dense, same parameters", conv - narrow, at_least=0)
-    vh.expect(f"{name}: larger minus smaller convolutions", large - conv, at_least=-30)
+    vh.expect(f"{name}: convolutions minus Dense, same seconds", conv - wide, at_least=band[0], at_most=band[1])
+    vh.expect(f"{name}: convolutions minus Dense, same parameters", conv - narrow, at_least=band[2], at_most=band[3])
+    vh.expect(f"{name}: larger minus smaller convolutions", large - conv, at_least=band[4], at_most=band[5])
 
 # %% [markdown]
 # ### Exercise 4.3 · Which conclusion is allowed? · 8 min
@@ -604,19 +644,20 @@ for rows, name, ahead in ((two_latents, "2 latents", (-60, 5)), (ten_latents, "1
 #
 # 1. "Convolutions are better for images."
 # 2. "With the same number of parameters, the convolutions reached a better ELBO on these 10,000 digits with 10 latents."
-# 3. "The schedule made the long training better: with it, the test ELBO is higher, and its standard error is small."
+# 3. "The schedule made the long training better: the test ELBO is higher than the tutorial's, and its standard error is small."
 # 4. "Our network is better than the tutorial's."
 #
 # <details><summary>Open the answers when you have written yours</summary>
 #
 # 1. Too strong.
 #    With 2 latents, the wide Dense network was better in the same time.
-#    It depends on what is equal, and on how much there is to tell about places.
+#    It depends on what is equal, and on the number of latents.
 # 2. Right, as far as it goes: three seeds, test images, the gap many times the spread.
 #    It says nothing about other lengths of training.
 # 3. Too strong.
-#    The error is over images; the doubt is over seeds, and there is one of each.
-#    Three seeds with the schedule and three without would decide it.
+#    Three things differ from the tutorial's training, and the schedule is only one of them.
+#    And the error is over images, while the doubt is over seeds too.
+#    Three seeds with the schedule and three without, at this length, would decide it.
 # 4. Too strong.
 #    It is the same network.
 #    Its *training* reached a better ELBO, with another learning rate, start and schedule, in fewer epochs.
@@ -648,6 +689,7 @@ for rows, name, ahead in ((two_latents, "2 latents", (-60, 5)), (ten_latents, "1
 # Each pixel of each image gets a coin of its own, at every call.
 # `rng.random(shape)` gives random numbers between 0 and 1.
 
+
 # %%
 def binarize(grey, rng):
     """Coins for grey pixels. grey: images in [0, 1]; rng: a numpy generator. Returns 0 and 1, in the same shape."""
@@ -665,7 +707,7 @@ vh.check.binarize(binarize)
 # %% alt="Eight digits in three rows. Grey: soft edges. Threshold: hard edges. Stochastic: rough edges, with single pixels missing or added."
 grey = vh.load_images("mnist").x_test
 versions = {"grey": grey, "threshold": data.x_test, "stochastic": vh.load_images("mnist", binarize="stochastic").x_test}
-vh.plot_images([x[:8] for x in versions.values()], list(versions));
+vh.plot_images([x[:8] for x in versions.values()], list(versions))
 
 # %% [markdown]
 # **What you see.** The same digits, three times.
@@ -676,6 +718,7 @@ vh.plot_images([x[:8] for x in versions.values()], list(versions));
 # Which loss is smallest?
 # And which two will be near each other?
 
+
 # %%
 def entropy(pixels):
     """The mean entropy of the pixels of an image, in nats, each grey value taken as a probability."""
@@ -683,15 +726,16 @@ def entropy(pixels):
     return -np.sum(r * np.log(r) + (1 - r) * np.log(1 - r), axis=(1, 2, 3)).mean()
 
 
-losses = {name: -elbo(vae, x) for name, x in versions.items()}
+losses = {name: -elbos(vae, x).mean() for name, x in versions.items()}
 for name, loss in losses.items():
     print(f"{name:12s} loss {loss:6.1f} nats")
 print(f"entropy of the grey pixels: {entropy(grey):.1f} nats per image")
+vh.expect("grey minus thresholded, nats", losses["grey"] - losses["threshold"], at_least=2, at_most=10)
 
 # %% [markdown]
 # **What you see.** One model, one set of digits, three numbers.
-# The answer: the thresholded digits cost least, 155.7 nats.
-# Grey and stochastic ones lie near each other, at 161.5 and 160.3.
+# The answer: the thresholded digits cost least, 153.5 nats.
+# Grey and stochastic ones lie near each other, at 160.0 and 158.8.
 # The formula is linear in $x$, so, for the same code, a coin costs on average what its grey value costs.
 # (The encoder sees another image, so the code is not quite the same.)
 # That the thresholded digits come first has two causes, which this test does not separate: they contain no coins, *and* the model was trained on them.
@@ -707,17 +751,33 @@ print(f"entropy of the grey pixels: {entropy(grey):.1f} nats per image")
 #   The loss can be used for training, but it is *no likelihood*: over all grey images, its "probabilities" do not add up to 1.
 #   Its floor is the same entropy.
 #
+# The grey floor lies 45.5 nats above that of the thresholded digits, and yet the losses differ by little.
+# A floor bounds a loss from below; it does not add to it.
+# With 2 latents, the decoder is unsure at the edges of strokes in any case, so it pays there for thresholded pixels, too.
+#
 # So never compare such numbers across the three, nor with papers that use another one.
+#
+# **Question.** A paper reports −87 nats for digits with tossed coins, estimated with 5,000 draws for each image, with 50 latents.
+# Our model has −153.5.
+# Which three things stand between the two numbers?
+#
+# <details><summary>Open the answer when you have yours</summary>
+#
+# Other images: coins against a threshold.
+# Another estimate: with many draws it lies nearer to $\log p(x)$ than an ELBO, lesson 07.
+# And another model, with 50 latents against 2.
+# Only the third says something about the model; to compare, make the first two equal.
+#
+# </details>
 
 # %% tags=["guard"]
-vh.expect("stochastic minus grey, nats", losses["stochastic"] - losses["grey"], at_least=-10, at_most=15)
-vh.expect("grey minus thresholded, nats", losses["grey"] - losses["threshold"], at_least=0)
-vh.expect("entropy of the grey pixels", entropy(grey), at_least=30)
+vh.expect("stochastic minus grey, nats", losses["stochastic"] - losses["grey"], at_least=-4, at_most=2)
+vh.expect("entropy of the grey pixels", entropy(grey), at_least=44, at_most=47)
 
 # %% [markdown]
 # ### Ten kinds of clothes
 #
-# Losses of convolutional VAEs on grey Fashion-MNIST images stand in many tutorials; about 250 is a usual number.
+# Losses of convolutional VAEs on grey Fashion-MNIST images stand in many tutorials.
 # Before you compare with one, ask three questions.
 #
 # - Is the KL summed over the latents, or is it their *mean*?
@@ -727,20 +787,23 @@ vh.expect("entropy of the grey pixels", entropy(grey), at_least=30)
 #
 # We train a usual network for two epochs on 20,000 images, with the mean over the latents, that is `beta=0.5`.
 # Then we report all three answers.
-# (About 20 seconds.)
+# (About 20 seconds on two idle cores.)
 
 # %%
 fashion = vh.load_images("fashion_mnist", validation=5000)
 keras.utils.set_random_seed(settings.seed)
 encoder = vh.conv_encoder((28, 28, 1), latent_dim=2, filters=(32, 64), dense=(16,))
 fashion_vae = vh.VAE(encoder, vh.conv_decoder((28, 28, 1), latent_dim=2, filters=(64, 32)), beta=0.5)
-fashion_vae.fit(**prepare(fashion_vae, fashion.x_train[: 2 * settings.samples], 3e-3, 64, 2, at_mean=True, schedule=True))
+fashion_vae.fit(
+    **prepare(fashion_vae, fashion.x_train[: 2 * settings.samples], 3e-3, 64, 2, at_mean=True, schedule=True)
+)
 
 scores = fashion_vae.evaluate(fashion.x_test, batch_size=500, verbose=0, return_dict=True)
 print(f"{fashion_vae.count_params():,} parameters; nats per test image:")
 print(f"the loss with beta = 1/2      {scores['loss']:6.1f}")
 print(f"the loss with beta = 1        {scores['reconstruction'] + scores['kl']:6.1f}")
 print(f"entropy of the grey pixels    {entropy(fashion.x_test):6.1f}   (no decoder comes below)")
+vh.expect("test loss with beta = 1/2", scores["loss"], at_least=267, at_most=280)
 
 # %% alt="Left, the codes of Fashion-MNIST test images in ten colours, with a dashed square from −2 to 2. Right, the square decoded, 10 by 10 images."
 mean, _ = fashion_vae.encode(fashion.x_test)
@@ -749,8 +812,7 @@ vh.plot_latent_scatter(mean, fashion.y_test, fashion.class_names, limit=4, ax=ax
 axes[0].plot([-2, 2, 2, -2, -2], [-2, -2, 2, 2, -2], "k--", linewidth=1.5)  # what the other panel shows
 axes[0].set_title("codes of the test images")
 vh.plot_manifold(fashion_vae, n=10, limit=2, ax=axes[1])
-axes[1].set_title("the dashed square, decoded");
-
+axes[1].set_title("the dashed square, decoded")
 # %% [markdown]
 # **What you see.** First the three lines: with β = ½ the loss looks 3.8 nats better than with the whole KL.
 # And 189.9 of the 277.0 nats, more than two thirds, are the floor, which no model can remove.
@@ -764,8 +826,9 @@ axes[1].set_title("the dashed square, decoded");
 
 # %% tags=["guard"]
 floor = entropy(fashion.x_test)
-vh.expect("test loss with beta = 1/2", scores["loss"], at_least=250, at_most=300)
-vh.expect("entropy / loss", floor / scores["loss"], at_least=0.55)
+vh.expect(
+    "entropy / loss with beta = 1", floor / (scores["reconstruction"] + scores["kl"]), at_least=0.66, at_most=0.72
+)
 
 # %% [markdown]
 # ### Walk through it yourself
@@ -794,29 +857,28 @@ fig, axes = plt.subplots(1, 2, figsize=(11, 5.2))
 vh.plot_latent_scatter(mean, data.y_test, data.class_names, limit=3, ax=axes[0])
 axes[0].set_title("codes of the test images")
 vh.plot_manifold(vae, n=12, limit=3, ax=axes[1])
-axes[1].set_title("the same plane, decoded");
-
-# %% alt="A seven in the middle of the picture and the same seven in the lower right corner; below each the answer of the model."
-drawn = np.concatenate([data.x_test[:1], np.roll(data.x_test[:1], (6, 6), axis=(1, 2))])  # 6 pixels down and to the right
+axes[1].set_title("the same plane, decoded")
+# %% alt="A seven in the middle of the picture and the same seven in the upper right corner; below each the answer of the model."
+# 6 pixels up and 6 to the right; black comes in
+drawn = np.concatenate([data.x_test[:1], np.pad(data.x_test[:1, 6:, :-6], ((0, 0), (0, 6), (6, 0), (0, 0)))])
 mean, log_var = vae.encode(drawn)
 prices = np.array(vh.bernoulli_nll(drawn, vae.decoder(mean))) + np.array(vh.gaussian_kl(mean, log_var))
 titles = [f"{place}\n{price:.0f} nats" for place, price in zip(("in the middle", "in the corner"), prices)]
-vh.plot_images([drawn, vae.reconstruct(drawn)], ["drawn", "answer"], titles=titles);
-
+vh.plot_images([drawn, vae.reconstruct(drawn)], ["drawn", "answer"], titles=titles)
 # %% [markdown]
 # **What you see.** Where you run the cells: the page, and its two panels as a picture without motion, for places that cannot run it (on GitHub, for example).
 # Left the code of each test image, right what the decoder draws at these places.
 # Below, two "drawings", for those who have no pad: a test digit, and the same digit moved into the corner.
 #
 # The answer: the model has never seen a digit in a corner.
-# It answers with a blurred shape like an 8 in the middle, and the price rises from 113 to 543 nats.
-# (The digit in the corner is a little too large for its corner: what leaves the picture below comes in above.)
+# It answers with a blurred shape like an 8 in the middle, and the price rises from 112 to 457 nats.
+# (The price is reconstruction plus KL, at the middle of the cloud, without a draw.)
 # Even in the middle it takes this 7 for a 9.
 # In the third panel of the race, the models had seen moved digits.
 
 # %% tags=["guard"]
 vh.expect("largest error of the page's pictures, mean over pixels", explorer.worst_error, at_most=0.1)
-vh.expect("price in the corner / in the middle", prices[1] / prices[0], at_least=1.1)
+vh.expect("price in the corner / in the middle", prices[1] / prices[0], at_least=2, at_most=8)
 
 # %% [markdown]
 # ## To take away
@@ -824,10 +886,11 @@ vh.expect("price in the corner / in the middle", prices[1] / prices[0], at_least
 # 1. A convolution uses one small kernel everywhere, and a transposed convolution stamps its kernel.
 #    Both have (kernel height · kernel width · input channels + 1) · filters parameters.
 # 2. Change one thing at a time, with several seeds, on validation images, and say at which length.
-#    In 313 steps a larger learning rate and the start at the mean image helped; a falling schedule hurt.
-#    In 3,438 steps it helped by 1.7 nats (one training of each).
+#    In 313 steps a larger learning rate and the start at the mean helped; a falling schedule hurt.
+#    In 471 steps it hurt, too; what it does in a long training we did not test.
 # 3. Convolutions buy parameters: on 10,000 digits, in short trainings, they were far ahead at equal parameters, with three seeds.
 #    At equal seconds on a processor they were behind with 2 latents, and ahead with 10, whether the digits were centred or shifted.
+#    Few learning rates were tried, so small gaps decide nothing.
 # 4. Losses on thresholded, stochastic and grey pixels answer different questions.
 #    Never compare them.
 # 5. A loss on grey pixels has a floor, their entropy.
@@ -878,7 +941,9 @@ means, log_vars = zip(*(normalized.encoder(batch, training=True) for batch in ba
 moves, width = np.std([m[0] for m in means], axis=0), np.exp(0.5 * np.mean([v[0] for v in log_vars], axis=0))
 print("the code moves by", np.round(moves, 3), "(standard deviation over the batches)")
 print("the cloud is this wide:", np.round(width, 3))
-print(f"validation ELBO {elbo(normalized, data.x_valid):.1f}; the row without, with this seed: {reached['0.003, from the mean'][1]:.1f}")
+print(
+    f"validation ELBO {elbos(normalized, data.x_valid).mean():.1f}; the row without, with this seed: {reached['0.003, from the mean'][1]:.1f}"
+)
 
 # %% [markdown]
 # **What you see.** The code of the digit moves with its neighbours, by up to a sixth of the width of its own cloud.
