@@ -1301,23 +1301,6 @@ vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - sc
 # The standard error is about the test images only; another start of the training would shift both ELBOs as well.
 # So one training of each does not decide which loss gives the better ELBO.
 #
-# ### Exercise 3.5 · A loss of your own · 8 min
-#
-# Take a loss from a program that you know, or invent one: for example the sum over pixels plus 5 times the mean over latents.
-# Compute its effective β with your function, and predict: will it speak, and will its $K$ lie above or below the one of *sum, sum*?
-# Then train it: `terms(train(1, 2.5, settings.budget), data.x_valid)` for this example, and the same with 1 in place of 2.5.
-# Compare the averages.
-# (The four losses above had a longer training and other images.)
-#
-# <details><summary>Open the answer for the example</summary>
-#
-# $\beta=\frac52=2.5$.
-# It is far below 33.6, so the model speaks.
-# It is above 1, so a nat costs more, and $K$ is smaller than with the factors 1 and 1, equally trained.
-# When we ran it, $K$ was 3.9 nats, against 5.3.
-#
-# </details>
-#
 # ## To take away
 #
 # 1. $\mathrm{KL}(A\Vert B)$ is the average extra surprise of believing $B$ when $A$ is true.
@@ -1627,6 +1610,24 @@ vh.expect("both averages, in standard errors", off, at_most=6, everywhere=True)
 # These are two clouds of one small model.
 # In a large model it must be measured again.
 # This course takes the formula, also because it shows $K$ as a number of its own.
+#
+# ### Exercise 3.5 · A loss of your own · 8 min
+#
+# *For those who have seen, or written, another loss.*
+# Take a loss from a program that you know, or invent one: for example the sum over pixels plus 5 times the mean over latents.
+# Compute its effective β with your function, and predict: will it speak, and will its $K$ lie above or below the one of *sum, sum*?
+# Then train it: `terms(train(1, 2.5, settings.budget), data.x_valid)` for this example, and the same with 1 in place of 2.5.
+# Compare the averages.
+# (The four losses above had a longer training and other images.)
+#
+# <details><summary>Open the answer for the example</summary>
+#
+# $\beta=\frac52=2.5$.
+# It is far below 33.6, so the model speaks.
+# It is above 1, so a nat costs more, and $K$ is smaller than with the factors 1 and 1, equally trained.
+# When we ran it, $K$ was 3.9 nats, against 5.3.
+#
+# </details>
 #
 # **Where the ideas of the side roads come from.**
 # M. Tipping and C. Bishop, *Probabilistic Principal Component Analysis*, Journal of the Royal Statistical Society B, 1999.
