@@ -1377,25 +1377,6 @@ vh.expect("a bar, nats", bar_costs[1], at_least=70, at_most=125)
 vh.expect("median minus the dearer of the two, nats", median - bar_costs.max(), at_least=1)
 
 # %% [markdown]
-# ### Exercise 2.6 · What does your drawing cost? · 8 min
-#
-# Take the page, or change the cell above (it is enough to set other pixels to 1).
-# (Decode from the mean, as `costs_from_mean` does.)
-# Find a drawing that is *no* digit and costs less than the median test image, and one that *is* a digit and costs more than 250 nats.
-# What do they have in common?
-#
-# <details><summary>Open the answer when you have tried</summary>
-#
-# When we ran it: a dot of 2 × 2 pixels in the middle costs 122 nats, and a bar of 10 × 2 pixels 93.
-# Both are below the median, and below many real digits.
-# A digit near the edge costs 300 nats and more; so does a digit with white and black exchanged.
-# In common: the cost counts surprising *pixels*.
-# Few white pixels, at places where digits often have them, surprise little.
-# Many white pixels where no digit has them surprise much.
-#
-# </details>
-
-# %% [markdown]
 # ## To take away
 #
 # 1. The encoder of a VAE gives a cloud, `mean` and `log_var`, and the decoder gets one draw from it: $z=\mu+\sigma\varepsilon$.
@@ -1589,6 +1570,26 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 # With Fashion-MNIST, trained for four epochs each: the large gaps are the same.
 # Naive draws 107, the prior of the VAE 12.9, one normal distribution 8.7; mixtures and controls all between 1.1 and 1.3.
 # The autoencoder reconstructs better by 4.1 nats.
+#
+# </details>
+
+# %% [markdown]
+# ### Exercise 2.6 · What does your drawing cost? · 8 min
+#
+# *For those who would like to draw more.*
+# Take the page, or change the cell above (it is enough to set other pixels to 1).
+# (Decode from the mean, as `costs_from_mean` does.)
+# Find a drawing that is *no* digit and costs less than the median test image, and one that *is* a digit and costs more than 250 nats.
+# What do they have in common?
+#
+# <details><summary>Open the answer when you have tried</summary>
+#
+# When we ran it: a dot of 2 × 2 pixels in the middle costs 122 nats, and a bar of 10 × 2 pixels 93.
+# Both are below the median, and below many real digits.
+# A digit near the edge costs 300 nats and more; so does a digit with white and black exchanged.
+# In common: the cost counts surprising *pixels*.
+# Few white pixels, at places where digits often have them, surprise little.
+# Many white pixels where no digit has them surprise much.
 #
 # </details>
 

@@ -575,6 +575,8 @@ ax.set(xscale="log", xlabel="surprise in nats (minus the weighted bound), log sc
 ax.set_xticks([10, 30, 100, 300, 1000, 3000], ["10", "30", "100", "300", "1000", "3000"])
 ax.legend()
 print(f"a black image costs {black:.0f} nats, the cheapest normal digit {surprise['normal digits'].min():.0f}")
+
+# %%
 white = {name: flat(images).sum(axis=1) for name, images in groups.items()}
 for score, values in (("surprise", surprise), ("white pixels", white)):
     both_groups = np.concatenate([values["clothes"], values["normal digits"]])
