@@ -265,7 +265,6 @@ vh.expect("highest ratio of the six holes", ratios.max(), at_most=0.27)
 # A is neither a one nor a zero; B and D are a one and a nine over each other; C lies between zero and six.
 # E is a smear of nine, five and three; F is a broad stroke.
 # Their twins, as far from the middle, are a one, a six, a three, and three times a nine.
-# For our eyes they are clearer; a judge comes in a moment.
 #
 # The answer: no, the mixture is not the prior, and its holes lie *between* the classes.
 # Hardly an image has its cloud there, so the decoder was hardly trained there, and blends the neighbours.
@@ -527,7 +526,12 @@ for (latents, kind), gain in gains.items():
     vh.expect(f"certainty, circle − line, {latents} latents, {kind}", gain.mean(), at_least=0, at_most=0.04)
 
 # %% [markdown]
-# **What you see.** The answer: RESULT
+# **What you see.** The answer: the great circle, each time, by 0.015 to 0.029; each difference is two to five standard errors.
+# It is small, and it is no larger with 40 latents than with two, so the lengths of the codes are not its reason.
+# Between two images of the second model, the certainty falls from 0.948 to about 0.83 on *both* ways.
+#
+# So either way will do; the great circle is worth the try.
+# (One model each, one judge; another may see such a small difference otherwise.)
 #
 # ## Which latents are used?
 #
@@ -589,7 +593,7 @@ vh.expect("active latents", active.sum(), at_least=36, at_most=40)
 # So we also take ten random directions of the same length, among the latents with a KL of 0.1 nats or more.
 # (A step along an unused latent would change nothing.)
 # And we vary the length: half of the step, the step, and one and a half.
-# And we ask how far the judge can be trusted: how many of the fours, only reconstructed, does it call fours?
+# And we ask what the judge calls the fours that are only reconstructed.
 #
 # **Predict.** How many fours in a hundred become nines?
 # How many by a random direction?
@@ -634,14 +638,14 @@ vh.expect("fours called fours before", become(fours, 0, 4), at_least=0.92)
 vh.expect("zeros called zeros after 9 − 4", become(zeros, direction, 0), at_least=0.9)
 
 # %% [markdown]
-# **What you see.** The answer: 65 of 100 fours become nines for the judge.
-# Before the step it called 3 of 100 nines, and after a random step of the same length 5 on average, 9 at most.
-# So it is the direction that counts, not the length.
-# A zero stays a zero, 96 times in 100.
-# The step was measured between fours and nines, and says nothing about zeros.
+# **What you see.** The answer: with the whole step, 54 of 100 fours become nines for the judge.
+# Before, it called 2 of 100 nines; after a random step, 4 on average and 12 at most.
+# So the direction counts.
+# The length counts too: with one and a half of the step it is 82 of 100, and 30 by the best random step.
+# Of the zeros, 94 of 100 stay zeros, beside 97 that are only reconstructed; after the longer step, 89.
+# The step is short beside a code: 2.08 against 5.06.
 #
 # Look at the sixth four: its reconstruction is hardly a four, and the step makes no nine of it.
-# The judge itself is right for 95 of 100 reconstructed fours, so a few points of all these shares may be its own errors.
 # (The averages come from training images, the counts from test images; one model.)
 #
 # ## Now you: across a hole, by hand
@@ -675,8 +679,9 @@ codes, log_vars = (np.array(part) for part in vae.encode(drawn))
 costs = np.array(vh.bernoulli_nll(drawn, vae.decoder(codes)) + vh.gaussian_kl(codes, log_vars))
 ratios = np.exp(vh.mixture_log_density(codes, *clouds) - np.array(vh.gaussian_log_prob(codes, 0.0, 0.0)))
 print("mixture / prior where each code lies:", *(f"{ratio:.2f}" for ratio in ratios))
-everywhere = vae.decoder.predict(points, batch_size=500, verbose=0)
-at_own, at_any = (np.min(vh.bernoulli_nll(drawn[-1:], logits)) for logits in (vae.decoder(codes[-1:]), everywhere))
+last = np.repeat(drawn[-1:], len(points), axis=0)
+at_any = np.min(vh.bernoulli_nll(last, vae.decoder.predict(points, batch_size=500, verbose=0)))
+at_own = vh.bernoulli_nll(drawn[-1:], vae.decoder(codes[-1:]))[0]
 print(f"pixels of the last drawing: {at_own:.0f} nats at its own code, {at_any:.0f} at the cheapest code of the grid")
 vh.plot_images([drawn, vae.decode(codes)], ["drawn", "decoded"], titles=[f"{cost:.0f}" for cost in costs]);
 
@@ -714,8 +719,8 @@ vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 # 3. Average KL = information + mismatch; here 5.6 + 0.3 nats.
 #    The mismatch averages over the mixture, so it forgives holes, and new images do not.
 # 4. In many dimensions, draws of the prior are nearly equally long, and the straight line between two of them is too short half-way.
-#    TAKE
-# 5. Count, and put a control beside it: "9 − 4" made nines of 54 % of the fours, ten random steps of 6 % on average, and it left the zeros alone.
+#    For the judge, pictures on the great circle were slightly more certain, but with two latents as much as with 40: the lengths do not explain it.
+# 5. Count, and put a control beside it: "9 − 4" made nines of 54 % of the fours, ten random steps of 4 % on average, and 94 % of the zeros stayed zeros.
 #    (One model each.)
 #
 # **Where the ideas come from.**
@@ -909,7 +914,8 @@ path = vh.save_gif(walk, settings.saved("walk.gif"), frame_ms=100, last_ms=100) 
 vh.show_gif(path, scale=6, alt="One digit becomes the next, along a closed loop.")
 
 # %% alt="Left, the map of holes with the loop on it, a circle of radius 1.2 that starts on the right. Right, every third picture of the walk, in four rows of five: two, six, zero, smears, one, nine, three."
-fig, axes = plt.subplots(1, 2, figsize=(10.5, 4.4), width_ratios=[1.2, 1.3], gridspec_kw={"wspace": 0.35})
+fig, axes = plt.subplots(1, 2, figsize=(10.5, 4.4), width_ratios=[1.2, 1.3])
+fig.get_layout_engine().set(w_pad=0.15)  # inches, so that the colour bar keeps its label
 draw_ratio(axes[0])
 axes[0].plot(*np.vstack([loop, loop[:1]]).T, "k-", linewidth=2)
 axes[0].plot(*loop[0], "ko", markersize=8)
@@ -939,19 +945,19 @@ axes[1].set_title("every third picture, row by row");
 #    With 3, there are clear zeros, ones and nines, and broken shapes between them; twos, threes, fours, fives and eights are missing.
 #    The prior hardly draws out there: 1 % of its draws are farther than 3 from the middle.
 #    So a clear picture and a probable code are two different things.
-# 2. "3 − 8" turns 71 % of the eights into threes, a random step 3 % on average and 5 % at most.
-#    "1 − 0" turns 75 % of the zeros into ones, a random step none but 1 in 1,000 at most.
+# 2. "3 − 8" turns 68 % of the eights into threes, the best random step 17 %.
+#    "1 − 0" turns 84 % of the zeros into ones, the best random step a few in a hundred at most.
 #    So it works for far classes, too; this step is longer.
 #
 # </details>
 
 # %% tags=["guard"]
-for source, target, low, high in ((8, 3, 0.62, 0.74), (0, 1, 0.78, 0.9)):
+for source, target, low, high, by_chance in ((8, 3, 0.62, 0.74, 0.2), (0, 1, 0.78, 0.9, 0.06)):
     from_codes, step_to = mean_40[data.y_test == source], average(target) - average(source)
     random_steps = controls * np.linalg.norm(step_to) / length
     at_chance = [become(from_codes, random_step, target) for random_step in random_steps]
     vh.expect(f"{source} becomes {target}", become(from_codes, step_to, target), at_least=low, at_most=high)
-    vh.expect(f"{source} becomes {target} by a random step, at most", max(at_chance), at_most=0.15)
+    vh.expect(f"{source} becomes {target} by a random step, at most", max(at_chance), at_most=by_chance)
 
 # %%
 vh.figures_compared()
