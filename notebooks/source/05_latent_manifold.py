@@ -231,7 +231,8 @@ def draw_ratio(ax):
     tens = np.clip(log_ratio / np.log(10), -1, 1).reshape(len(axis), -1)
     extent = (axis[0] - step / 2, axis[-1] + step / 2) * 2
     picture = ax.imshow(tens, origin="lower", extent=extent, cmap="RdBu_r", vmin=-1, vmax=1)
-    bar = ax.figure.colorbar(picture, ax=ax, ticks=np.log10([0.1, 1 / 3, 1, 3, 10]), label="mixture / prior")
+    bar = ax.figure.colorbar(picture, ax=ax, ticks=np.log10([0.1, 1 / 3, 1, 3, 10]))
+    bar.ax.set_title("mixture / prior", fontsize=10)
     bar.ax.set_yticklabels(["1/10 or less", "1/3", "1", "3", "10 or more"])
     ax.add_patch(plt.Circle((0, 0), 2, fill=False, linestyle="--"))
     ax.set(xlim=(-4, 4), ylim=(-4, 4), xlabel="$z_1$", ylabel="$z_2$", xticks=range(-4, 5, 2), yticks=range(-4, 5, 2))
@@ -706,7 +707,6 @@ vh.expect("mixture / prior at the end of the path", ratios[-1], at_most=0.5)
 #
 # The answer: it walks into the hole, and stays.
 # We read the last drawing as a seven, but the model has no good code for it: no code of the whole grid pays less than 160 nats for its pixels.
-# With your own drawing it may end otherwise.
 # Make the bar longer, or the stem more slanted, until the code arrives among the sevens.
 #
 # ## To take away
@@ -915,7 +915,6 @@ vh.show_gif(path, scale=6, alt="One digit becomes the next, along a closed loop.
 
 # %% alt="Left, the map of holes with the loop on it, a circle of radius 1.2 that starts on the right. Right, every third picture of the walk, in four rows of five: two, six, zero, smears, one, nine, three."
 fig, axes = plt.subplots(1, 2, figsize=(10.5, 4.4), width_ratios=[1.2, 1.3])
-fig.get_layout_engine().set(w_pad=0.15)  # inches, so that the colour bar keeps its label
 draw_ratio(axes[0])
 axes[0].plot(*np.vstack([loop, loop[:1]]).T, "k-", linewidth=2)
 axes[0].plot(*loop[0], "ko", markersize=8)
