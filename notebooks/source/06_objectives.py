@@ -46,7 +46,7 @@ data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %% [markdown]
 # The pixels are thresholded: each is 0 or 1, as in lessons 02 to 05.
-# So all numbers of this lesson may be compared with each other, and not with those of lesson 07, where pixels are tossed.
+# So the numbers may be compared with each other, and not with those of lesson 07, where pixels are tossed.
 # In sitting A nothing is chosen by a result, so all its figures come from the test images.
 # (`epochs` are those of each training in sitting A, and `budget` are the epochs of each training in sitting B.)
 
@@ -222,14 +222,13 @@ for a, b in pairwise(betas):
 #
 # - **β = 1**: $-(R+K)$ is the ELBO, a lower bound on $\log p(x)$ (lesson 03).
 # - **β > 1**: $-(R+\beta K)$ is smaller than the ELBO, so it is also a bound, but a looser one.
-#   It is not used *as a bound*: one wants the lower rate itself, as in sitting B.
+#   One wants the lower rate itself, as in sitting B.
 # - **β < 1**: $-(R+\beta K)$ is larger than the ELBO.
 #   It may be larger than $\log p(x)$: then it is no bound at all.
 # - β does not repair the model.
-#   It chooses *another point on the same curve*.
-#   To get a better curve, change the networks, the prior or the likelihood.
-# - Where the likelihood of a pixel is a normal distribution with a fixed variance $\sigma_x^2$, $R$ is the squared error divided by $2\sigma_x^2$, plus a constant.
-#   So half the variance and twice the β leave the balance as it was: a program that chooses $\sigma_x^2$ without thinking has chosen a β.
+#   It chooses *another point on the same curve*; a better curve needs other networks, another prior or another likelihood.
+# - With squared error, $R$ is the error divided by $2\sigma_x^2$, plus a constant.
+#   So half the pixel variance and twice the β leave the balance as it was: who chooses $\sigma_x^2$ without thinking has chosen a β.
 #
 # ### Good copies, good new images?
 #
@@ -249,8 +248,8 @@ vh.plot_images(rows, titles);
 # The lower the price, the more of the image is kept.
 # With β = 0.1 many of the new images are faint or broken, and with β = 4 the copies are soft.
 # With β = 392 every tile is the mean image.
-# Which new images are best cannot be told from ten tiles.
-# So we measure them as in lesson 02: a classifier's 64 features, and the Fréchet distance between 10,000 new images and the 10,000 test images.
+# Ten tiles cannot tell which new images are best.
+# So we measure, as in lesson 02, the Fréchet distance between 10,000 new images and the test images, by the 64 features of a classifier.
 # A new image is now a real draw: each pixel is tossed with its probability.
 
 # %%
@@ -291,7 +290,7 @@ vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_lea
 # %% [markdown]
 # **What you see.** The answer: β = 0.1 has the best reconstructions, but the best new images belong to a higher price.
 # Real images reach 0.35, and every model is far from it.
-# With β = 0.1 the distance is about twice that of β = 1, or more.
+# With β = 0.1 the distance is nearly three times that of β = 1, and about three times that of β = 4.
 # A likely reason is the mismatch of lesson 05.
 # The lower the price, the less the clouds are held at the prior, and the more often the prior draws where no cloud lies.
 # At the other end, with 20 and 392, the new images are bad again; those of 392 all look alike.
@@ -303,6 +302,7 @@ vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_lea
 # Now the price is right, β = 1, and we change the decoder only.
 # It gets four hidden layers in place of two, with a *sigmoid* after each in place of the ReLU.
 # Encoder, latents, epochs and step size stay as they were.
+# It will be our **control**: the model with which later ones are compared.
 #
 # **Predict.** With two layers and the ReLU, the KL was about 18 nats.
 # What will it be now: (a) about the same, (b) about half, (c) zero?
@@ -357,11 +357,9 @@ vh.expect("active latents", vh.active_units(tried["control"], data.x_test).sum()
 # 3. The decoder does what is best with noise: it stays deaf, and learns the mean image.
 #
 # Then neither can easily begin alone.
-# The encoder gains almost nothing by speaking, because the decoder does not listen.
-# The decoder gains almost nothing by listening, because the encoder does not speak.
+# Speaking gains nothing while nobody listens, and listening gains nothing while nobody speaks.
 #
-# A suspicion must be tested.
-# If deafness *at the start* is the cause, then a decoder with the same layers that is *not* deaf at the start should not collapse.
+# Test it: if deafness *at the start* is the cause, then a decoder with the same layers that is *not* deaf at the start should not collapse.
 # So we multiply the first weights of its four hidden layers by a factor, and change nothing else.
 # First, how deaf are new decoders?
 
@@ -456,8 +454,7 @@ vh.expect("hearing after 200 steps / at the start, factor 1", films[1, 0][min(10
 #
 # ### Cures, and their controls
 #
-# A **control** is the model with which a cure is compared: the same in everything, without the cure.
-# Ours is the model above: four layers of sigmoids, one epoch, then two more with a fresh Adam.
+# The control is the model above: four layers of sigmoids, one epoch, then two more with a fresh Adam.
 # Every training below has three epochs as well.
 # (Only the free epochs restart Adam, as the control does; the others train in one go.
 # The control without a restart is the row *warm-up*, as it turns out: it ends at the same place.)
@@ -506,7 +503,6 @@ vh.check.warm_up_weight(warm_up_weight)
 # Write $K_\lambda$.
 # You get the KL of each image and each latent.
 # Careful with the order: first the mean over the batch, then the maximum for each latent, then the sum.
-# (If you took the maximum for each image first, every single image would get the allowance, also where the others use more.)
 #
 # **Target:** two images and two latents with the KLs `np.array([[0.0, 3.0], [0.4, 1.0]])` and an allowance of 0.5 give 0.5 + 2 = 2.5.
 
@@ -528,7 +524,6 @@ vh.check.free_bits_kl(free_bits_kl)
 # *Another decoder.* One layer of sigmoids in place of four; the louder start, × 8; and four layers with the ReLU.
 #
 # **Predict.** Which of these will have the best ELBO?
-# Which will have the most active latents?
 # Does the free epoch need the ramp after it?
 # (More than a minute, with a line for each.
 # The control and the two-layer ReLU of the first section are trained already.)
@@ -537,7 +532,6 @@ vh.check.free_bits_kl(free_bits_kl)
 #
 # The four layers with the ReLU have the best ELBO of the new ones.
 # The free epoch does not need the ramp.
-# The text under the next picture goes through the list.
 #
 # </details>
 
@@ -581,7 +575,7 @@ ax.grid(False)
 #   The ELBO does: 25 nats better than the control.
 # - **One layer** of sigmoids hears, and reaches an ELBO of −133.
 #   Is it good because it is *simpler*?
-#   No: the same **four layers** with the louder start reach −138, and four layers with the ReLU −117.
+#   No: the same **four layers** with the louder start come near it, −138, and four layers with the ReLU reach −117.
 #   What helps is a decoder that *can be trained*.
 #
 # So the tricks in the loss brought 25 to 40 nats, and a decoder that hears brought 68 to 90.
@@ -610,8 +604,7 @@ vh.expect("ELBO of four layers, ReLU", elbos["four layers, ReLU"], at_least=-125
 #
 # $$p(x\mid z)=\prod_i p(x_i\mid \text{earlier pixels},\,z)$$
 #
-# Every probability of many pixels can be written as such a product (the *chain rule* of probability).
-# So this is a proper $p(x\mid z)$, and $-(R+K)$ is still a lower bound on $\log p(x)$.
+# By the *chain rule* of probability this is a proper $p(x\mid z)$, so $-(R+K)$ is still a lower bound on $\log p(x)$.
 # Such models are called *autoregressive*.
 # (To draw an image from one, go pixel by pixel; we only measure.)
 #
@@ -675,7 +668,7 @@ vh.expect("places from a changed pixel to the first that reads it", seen.min() -
 # **What you see.** The more the decoder reads, the less the code says, and the *better* the ELBO.
 # So a small KL alone is no illness, and "use the code more" is not the same wish as "raise the ELBO".
 # A decoder that reads *many* earlier pixels may need no code at all.
-# Papers report this for text and for images (Bowman and others, 2016; Chen and others, 2017; not shown here).
+# (Bowman and others, 2016, for text; Chen and others, 2017, for images.)
 # Read the table upwards: a decoder that reads less leaves more for the code to say.
 # This is what papers mean by a **weaker decoder**: one that *reads* less, not one with fewer layers.
 #
@@ -694,7 +687,6 @@ vh.expect("places from a changed pixel to the first that reads it", seen.min() -
 # - each property of the image is told by *one latent only*;
 # - each latent tells *one property only*.
 #
-# Neither follows from the other.
 # To measure them, we must know the properties.
 # So the package draws images of a white wedge, with known properties, its *factors*:
 
@@ -943,13 +935,10 @@ fig.colorbar(picture, ax=axes, label="share of the entropy");
 # </details>
 #
 # Which factor was lost?
-# Ask the whole code: predict each factor from all six latents.
-# Two things matter here.
-# The decoder gets a *draw* from the cloud, not its `mean`, and a difference of means that is small against σ is lost in the noise.
-# So we predict from draws.
-# And the result must not depend on the scale of a latent.
-# So each latent is standardized, and the prediction is a polynomial of degree 3 in the latents, fitted by least squares, with a small penalty (ridge).
-# It is tested on images that were not used for the fit.
+# Ask two witnesses.
+# The first predicts each factor from the *whole code*, by a polynomial of degree 3, tested on images that it was not fitted to.
+# It reads a *draw*, as the decoder does, because what is small against σ is lost in the noise.
+# Each latent is standardized first, so that its scale does not matter.
 
 # %%
 from sklearn.linear_model import Ridge
@@ -973,8 +962,7 @@ for (beta, seed), of_factors in told.items():
     print(f"β = {beta}, seed {seed}: " + "".join(f"{value:12.2f}" for value in of_factors))
 
 # %% [markdown]
-# A polynomial can miss what another reader finds.
-# So ask the *pictures*, too.
+# The second witness looks at *pictures*.
 # Eight images differ in the angle only; here are their reconstructions by all six models, each from one draw.
 
 # %% alt="Seven rows of eight tiles. First row: a wedge that turns. Three rows of β = 1: wedges that turn with it, soft at the tip. Three rows of β = 4: blobs that hardly turn."
@@ -1010,7 +998,7 @@ vh.expect("angle read, best of β = 4", max(read_share[4]), at_most=0.38)
 # **What you see.** About the angle, both witnesses say the same of all six models.
 # About positions and size only the polynomial was asked.
 # The positions are told by the whole code with both prices.
-# The angle is told with β = 1: it is only spread over several latents.
+# The angle is told with β = 1, in part or in most: it is only spread over several latents.
 # With β = 4 most of it is gone, and the size has lost a part.
 # In the pictures, a wedge with β = 1 turns; with β = 4 it is a blob that hardly does.
 # Of the pictures with β = 1, 73 to 82 in a hundred resemble their own angle most; with β = 4 about 30 in a hundred.
@@ -1050,12 +1038,11 @@ for (beta, seed), model in readers.items():
 # They proved that without further assumptions disentanglement cannot be learned from images alone,
 # and found that seeds and settings matter more than the method.
 # A little more knowledge can be enough, such as pairs of images in which few factors differ (Locatello and others, 2020).
-# So: measure with known factors, over several seeds, report the spread, and never show the best seed only.
+# So measure with known factors, over several seeds, and never show the best seed only.
 #
 # ### Exercise 6.6 · Change it, and explain · 15 min
 #
 # Here you have no check but your own eyes.
-# (When you change something, a line may say OFF: it compares with the numbers of the text.)
 # Take one:
 #
 # - *Is there a price in between?*
@@ -1095,22 +1082,18 @@ for (beta, seed), model in readers.items():
 #
 # **Where the ideas come from.**
 # β: I. Higgins and others, *beta-VAE*, ICLR 2017, equation 4.
-# Rate and distortion of a VAE: A. Alemi and others, *Fixing a Broken ELBO*, ICML 2018.
-# Warm-up: S. Bowman and others, *Generating Sentences from a Continuous Space*, CoNLL 2016;
-# C. Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016.
-# Free bits: D. Kingma and others, *Improving Variational Inference with Inverse Autoregressive Flow*, NIPS 2016, in its appendix.
-# Other causes of a collapse: J. He and others, *Lagging Inference Networks and Posterior Collapse in Variational Autoencoders*, ICLR 2019;
-# J. Lucas and others, *Don't Blame the ELBO!*, NeurIPS 2019;
-# Y. Wang, D. Blei and J. Cunningham, *Posterior Collapse and Latent Variable Non-identifiability*, NeurIPS 2021.
-# Decoders that read neighbours: X. Chen and others, *Variational Lossy Autoencoder*, ICLR 2017; I. Gulrajani and others, *PixelVAE*, ICLR 2017.
-# The mutual information gap: R. Chen and others, *Isolating Sources of Disentanglement in VAEs*, NeurIPS 2018, section 4.
-# The two halves: C. Eastwood and C. Williams, *A Framework for the Quantitative Evaluation of Disentangled Representations*, ICLR 2018;
-# K. Ridgeway and M. Mozer, *Learning Deep Disentangled Embeddings with the F-Statistic Loss*, NeurIPS 2018.
-# Axes that are not identified: F. Locatello and others, *Challenging Common Assumptions
-# in the Unsupervised Learning of Disentangled Representations*, ICML 2019, theorem 1;
-# the same with pairs of images: *Weakly-Supervised Disentanglement Without Compromises*, ICML 2020.
-# Why there are axes at all: M. Rolínek, D. Zietlow and G. Martius, *Variational Autoencoders Pursue PCA Directions (by Accident)*, CVPR 2019.
-# Drawn shapes with known factors: L. Matthey and others, *dSprites* (2017).
+# Rate and distortion: A. Alemi and others, *Fixing a Broken ELBO*, ICML 2018.
+# Warm-up: S. Bowman and others, *Generating Sentences from a Continuous Space*, CoNLL 2016; C. Sønderby and others, *Ladder VAEs*, NeurIPS 2016.
+# Free bits: D. Kingma and others, *Inverse Autoregressive Flow*, NeurIPS 2016, appendix.
+# Other causes of a collapse: J. He and others, *Lagging Inference Networks*, ICLR 2019; J. Lucas and others, *Don't Blame the ELBO!*, NeurIPS 2019;
+# Y. Wang and others, *Posterior Collapse and Latent Variable Non-identifiability*, NeurIPS 2021.
+# Decoders that read: X. Chen and others, *Variational Lossy Autoencoder*, ICLR 2017; I. Gulrajani and others, *PixelVAE*, ICLR 2017.
+# MIG: R. Chen and others, *Isolating Sources of Disentanglement*, NeurIPS 2018, section 4.
+# The two halves: C. Eastwood and C. Williams, ICLR 2018; K. Ridgeway and M. Mozer, NeurIPS 2018.
+# Axes: F. Locatello and others, *Challenging Common Assumptions*, ICML 2019, theorem 1, and *Weakly-Supervised Disentanglement*, ICML 2020;
+# M. Rolínek and others, *VAEs Pursue PCA Directions (by Accident)*, CVPR 2019.
+# Counting: G. Miller, *Note on the Bias of Information Estimates*, 1955.
+# Shapes: L. Matthey and others, *dSprites*, 2017.
 #
 # **Next:** lesson 07 asks how good the model really is: other likelihoods, and bounds that are tighter than the ELBO.
 
