@@ -591,7 +591,7 @@ vh.expect("black image minus cheapest normal digit", black - surprise["normal di
 
 # %% [markdown]
 # **What you see.** Most clothes, with their large white areas, cost the model much more than digits.
-# The printed AUROCs say how well the score tells them apart, and how well counting white pixels does.
+# Here the score works: its AUROC is 0.97, where counting white pixels gives 0.80.
 # Ones, which it has never seen, cost *less* than most digits.
 # A black image, which is no digit at all, costs 40 nats, less than *any* digit: the cheapest normal one costs 71.
 # So "improbable" and "not normal" are two different things: a high likelihood (here: the $p(x)$ of the model) does not mean that an image belongs.
