@@ -237,7 +237,7 @@ def test_what_runs_aside_leaves_no_trace(compared, make_vae, binary):
     assert all(a != b for a, b in zip(beside, untouched))
     with settings.aside():
         vh.expect("KL", 1, at_least=0)
-    assert compared().startswith("1 figure ")  # the one of `beside`
+    assert compared().startswith("1 number ")  # the one of `beside`
 
 
 def test_expect_needs_a_bound():
