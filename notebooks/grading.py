@@ -16,7 +16,7 @@ from vae_helpers.exercises import verdicts
 
 verdicts.forget()
 {check}
-assert verdicts._verdicts.get("{name}") == "right", "the check says above what is missing\""""
+assert verdicts.verdict("{name}") == "right", "the check says above what is missing\""""
 CONFIG = """\
 c = get_config()
 c.CourseDirectory.course_id = "vae"

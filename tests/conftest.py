@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -14,7 +15,8 @@ import vae_helpers as vh
 
 @pytest.fixture(autouse=True)
 def same_start():
-    """Every test starts from the same seed, and without a memory of data that stood in for other data."""
+    """Every test starts from the same seed, and without figures or a memory of data that stood in for other data."""
+    plt.close("all")
     vh.run_settings(seed=0)
 
 

@@ -3,7 +3,6 @@
 import re
 
 import keras
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,12 +13,6 @@ import vae_helpers as vh
 from vae_helpers import inputs
 
 SHAPE = (4, 4, 1)
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 DTYPES = ["float64", "float32", "float16", "uint8", "int64", "bool", ">f4"]

@@ -12,12 +12,6 @@ from scipy.stats import norm
 import vae_helpers as vh
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 class Painter:
     """A stand-in for a model: decode paints the first latent into red, the second into green."""
 
@@ -75,7 +69,6 @@ DRAW = {
 
 @pytest.mark.parametrize("draw", DRAW.values(), ids=DRAW)
 def test_a_figure_of_its_own_is_made_only_without_ax(draw):
-    plt.close("all")  # other tests in this process may have left some open
     _, ax = plt.subplots()
     assert np.atleast_1d(draw(ax)).tolist() == [ax]
     assert len(plt.get_fignums()) == 1

@@ -91,14 +91,8 @@ def mixture_log_density(z, mean, log_var):
     constants = -0.5 * np.sum(mean**2 * precision + log_var + math.log(2 * math.pi), axis=1)
     of_points = np.concatenate([z**2, z], axis=1)
     parts = np.array_split(of_points, max(1, len(z) * len(mean) // _DENSITIES))
-    return np.concatenate([_log_sum(part @ of_clouds + constants) for part in parts]) - math.log(len(mean))
-
-
-def _log_sum(values):
-    """log of the sum of exp along axis 1, for an array that may be overwritten."""
-    top = values.max(axis=1, keepdims=True)
-    values -= top
-    return np.log(np.sum(np.exp(values, out=values), axis=1)) + top[:, 0]
+    log_sums = [ops.convert_to_numpy(ops.logsumexp(part @ of_clouds + constants, axis=1)) for part in parts]
+    return np.concatenate(log_sums) - math.log(len(mean))
 
 
 def fill_in(vae, x, seen, steps=30, seed=0, start=0.0):

@@ -408,7 +408,7 @@ vae.fit(**prepare(vae, data.x_train, 3e-3, 32, settings.epochs, at_mean=True, sc
 steps = int(vae.optimizer.iterations)
 print(f"{steps:,} steps: {elbos(vae, data.x_valid).mean():.1f} nats per validation image")
 
-# %% tags=["picture-manifold"] alt="The decoded plane while the VAE learns: an even grey, then one blur, which divides into regions of digits that become sharper."
+# %% tags=["picture-manifold"] alt="The decoded plane while the VAE learns: an even grey, then blurred rings and strokes, which divide into regions of digits that become sharper."
 frames = film.frames
 chosen = frames[:8] + frames[8:-1:5] + frames[-1:]  # most happens early
 small_frames = [np.round(15 * frame) / 15 for frame in chosen]  # 16 grey levels keep the file small
@@ -426,7 +426,7 @@ for ax, number in zip(axes.flat, shown):
 # %% [markdown]
 # **What you see.** The film, and below it six of its pictures, with the number of steps done.
 # The first picture is one grey: the mean pixel, where we let it start.
-# Soon the whole plane is one blur, nearly the mean of all digits, because the decoder does not use the code yet.
+# After 60 steps all is blurred, but the code is used already: rings on the left, strokes on the right.
 # Then the plane divides like a map of countries, first into few kinds of strokes, then into more, and the strokes become sharper.
 # The answer: in this run, the first clear digits stand at the border, and the middle, where many kinds meet, is decided last.
 
@@ -440,7 +440,7 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # **What you see.** After three epochs, the tutorial's network reaches −153.5 ± 0.5, where its page reports −156.5 after ten.
 # So fewer than a third of the epochs take it 3.0 nats farther.
 # It has the same layers, the same batches, and fewer training images (we kept 5,000 apart).
-# What differs is the learning rate, the start and the schedule.
+# What differs is the learning rate, the start, the schedule, and the KL in training: ours is the formula, the tutorial's is estimated by a draw.
 # (Its page and we both estimate the ELBO with one draw for each image.
 # `vh.log_likelihood` with one draw is this estimate; lesson 07 says what more draws give.)
 #
@@ -536,7 +536,8 @@ vh.expect("2 latents: Dense, same seconds, minus convolutions", gap, at_least=5,
 #
 # So with 2 latents, convolutions save parameters and cost seconds.
 # Two numbers are a narrow door: whatever a network knows, little of it can pass.
-# So now 10 latents, and nothing else changed.
+# So now 10 latents.
+# Only the narrow Dense network is made wider for it, to keep the parameters equal.
 # (About 40 seconds again.)
 
 # %%
@@ -616,6 +617,8 @@ ax.set_xlabel("test ELBO, nats (right is better)")
 #   At equal seconds they are behind by 11.0 nats with 2 latents, and ahead with 10: by 6.7 for centred digits, by 7.0 for shifted ones.
 #
 # In each panel, each of these gaps is larger than what the three seeds of its two rows differ by.
+# (Gaps are computed before rounding.)
+# But the gaps of 6.7 and 7.0 nats could still come from the learning rates, of which few were tried.
 # The narrow Dense network has seeds with a KL of 0.0, one in the first panel and two in the third: they ignore their code.
 # Without them, the gaps of 24.9 and 93.7 nats would be 19 and 73.
 # What we did not test: long trainings, all 55,000 images, other networks, other hardware.
@@ -653,7 +656,7 @@ for rows, (name, band) in zip((two_latents, ten_latents, moved), bands.items()):
 # 2. Right, as far as it goes: three seeds, test images, the gap many times the spread.
 #    It says nothing about other lengths of training.
 # 3. Too strong.
-#    Three things differ from the tutorial's training, and the schedule is only one of them.
+#    Four things differ from the tutorial's training, and the schedule is only one of them.
 #    And the error is over images, while the doubt is over seeds too.
 #    Three seeds with the schedule and three without, at this length, would decide it.
 # 4. Too strong.
@@ -751,7 +754,7 @@ vh.expect("grey minus thresholded, nats", losses["grey"] - losses["threshold"], 
 #
 # The grey floor lies 45.5 nats above that of the thresholded digits, and yet the losses differ by little.
 # A floor bounds a loss from below; it does not add to it.
-# With 2 latents, the decoder is unsure at the edges of strokes in any case, so it pays there for thresholded pixels, too.
+# With 2 latents, the decoder is unsure at the edges of strokes in any case, so it probably pays there for thresholded pixels, too.
 #
 # So never compare such numbers across the three, nor with papers that use another one.
 #
@@ -865,7 +868,8 @@ titles = [f"{place}\n{price:.0f} nats" for place, price in zip(("in the middle",
 vh.plot_images([drawn, vae.reconstruct(drawn)], ["drawn", "answer"], titles=titles)
 # %% [markdown]
 # **What you see.** Where you run the cells: the page, and its two panels as a picture without motion, for places that cannot run it (on GitHub, for example).
-# Left the code of each test image, right what the decoder draws at these places.
+# Left the code of each test image, right what the decoder draws at these places (codes beyond ±3 are not shown).
+# Fours, sevens and nines lie on one another.
 # Below, two "drawings", for those who have no pad: a test digit, and the same digit moved into the corner.
 #
 # The answer: the model has never seen a digit in a corner.

@@ -201,7 +201,7 @@ vh.plot_images(list(np.stack(columns, axis=1)), titles=["image", *range(10)]);
 # To the right, the same code with the labels 0 to 9.
 # These are pixel means, not drawn pixels: grey says "perhaps".
 # Each row keeps something of its image: the wide, round form of the 0, the slant and the narrow form of the 1.
-# Most columns show one digit in six styles; the 1, the 2 and the 6 come only in some of the rows.
+# Some columns, such as 3 and 7, keep their digit in nearly all rows; the 0, the 1, the 2 and the 6 come only in some.
 # Some pictures are no digit at all, such as the 1 of the first row: nobody writes a 1 that is wide and round.
 #
 # Now the count, with codes from the prior: 1,000 draws of $z$, each with all ten labels.
@@ -775,7 +775,7 @@ vh.check.chain_step(chain_step)
 # %% [markdown]
 # **Target:** begin with `image = some * seen` and take 20 steps.
 # The upper half never changes.
-# The judge gives the right name to nearly 80 % of the completed images; after one step it is about 57 %.
+# Judged by the pixel means, nearly 80 % of the completed images get the right name; after one step it is about 57 %.
 # From here on the lesson uses `vh.fill_in`, which begins with a black hidden half or, with `start=0.5`, with coins.
 # It takes such steps, and returns the logits of the last one.
 #
@@ -843,7 +843,7 @@ axes[0].legend();
 # So never trust a single chain: begin several, from different starts as here, or from different random numbers as below.
 # Both stay far below the dotted line.
 # One reason may be that the upper half does not always tell the digit.
-# The next section shows whether it can be the only one.
+# The next section asks whether it is the only one.
 #
 # ### Several answers, and the simple way beside it
 #
@@ -887,6 +887,7 @@ vh.expect("seen pixels wrong, one shot minus chain, %", lines["one shot"][0] - b
 # Some of their lower halves are grey.
 # The lower halves of the nearest images are sharp, since they are real, and the judge names *more* of them right.
 # For the first answer it is 86 % against 79 %, a lead of 7.1 ± 1.4; where one right answer in four is enough, 95 % against 88 %.
+# So the upper half tells more than the chain reads.
 # A part of this lead is sharpness: the judge learned from real images, and the chain's are soft.
 # And "it gives several answers" is no point for the VAE: the look-up gives several, too.
 # This is worth knowing before you build a large model.
@@ -1022,7 +1023,7 @@ logistic = GridSearchCV(LogisticRegression(max_iter=1000), {"C": [0.01, 0.1, 1, 
 classifiers = {"logistic regression": logistic, "nearest neighbour": KNeighborsClassifier(1)}
 
 # %% [markdown]
-# The next cell fits some hundred classifiers, in about 10 s.
+# The next cell makes more than a thousand small fits, in about 10 s.
 
 # %%
 counts, lots = (10, 30, 100, 300, 1000), range(settings.seeds)
@@ -1090,7 +1091,7 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 # The last cell gave 20,000 labels to logistic regression, and all to the nearest neighbour.
 # From the same codes, logistic regression reads 0.87 and the nearest neighbour 0.91.
 # So with many labels a part of the limit is straight borders.
-# (With 1,000 labels the nearest neighbour reads no more than logistic regression, so there it is not.)
+# (With 1,000 labels the nearest neighbour reads no more than logistic regression, so there this comparison does not show it.)
 # And the nearest neighbour reads as much from PCA, 0.91, where straight borders read 0.81.
 # By this reader the ten codes hold no more about the class than the ten of PCA, but in a form that a simple classifier can read.
 #
