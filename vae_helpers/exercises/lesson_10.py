@@ -57,7 +57,13 @@ def perplexity(report):
     return "the exponential of the entropy; dead entries add nothing."
 
 
+def _whole(*values):
+    """The report computes with floats; counts and indices are whole numbers."""
+    return [np.asarray(value).astype(int) for value in values]
+
+
 def _nats(train, new, entries, smooth=0.5, log=np.log):
+    train, new, entries = _whole(train, new, entries)
     total = np.zeros(len(new))
     for place in range(train.shape[1]):
         counts = np.bincount(train[:, place], minlength=entries) + smooth
@@ -66,12 +72,14 @@ def _nats(train, new, entries, smooth=0.5, log=np.log):
 
 
 def _over_all_places(train, new, entries):
+    train, new, entries = _whole(train, new, entries)
     counts = np.bincount(train.ravel(), minlength=entries) + 0.5
     return -np.log(counts / counts.sum())[new].sum(axis=1)
 
 
 def _divided(train, new, entries, divisor):
     """The counts, plus ½, divided by something else than their sum."""
+    train, new, entries = _whole(train, new, entries)
     total = np.zeros(len(new))
     for place in range(train.shape[1]):
         total -= np.log((np.bincount(train[:, place], minlength=entries) + 0.5) / divisor)[new[:, place]]
@@ -114,7 +122,9 @@ def counted_nats(report):
     report.compare(cases, _nats, mistakes, "one number for each new row.")
     report.so_far = "right for these. But where the last entry never occurs in `train` or in `new`:"
     train, new, entries = cases[0]
-    report.compare([(np.minimum(train, 2), np.minimum(new, 2), entries)], _nats, mistakes, "one number for each new row.")
+    report.compare(
+        [(np.minimum(train, 2), np.minimum(new, 2), entries)], _nats, mistakes, "one number for each new row."
+    )
     return "frequencies from the training rows, ½ added; the surprises of the places add up."
 
 
