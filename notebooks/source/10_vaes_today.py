@@ -116,10 +116,11 @@ print(f"{encoder.count_params() + decoder.count_params():,} parameters, and a co
 #
 # $$-\log p(x\mid e)\;+\;\lVert \mathrm{sg}[z_e]-e\rVert^2\;+\;\gamma\,\lVert z_e-\mathrm{sg}[e]\rVert^2$$
 #
-# 1. The reconstruction, in nats. It trains decoder and encoder.
-# 2. Only the entry moves: towards the vectors that chose it. That is what k-means does.
-# 3. Only the encoder moves: it *commits* itself to the entry. $\gamma=0.25$ is the **commitment weight**.
-#    (Papers call it β. It has nothing to do with our β.)
+# 1. The reconstruction, in nats, trains decoder and encoder.
+# 2. Here only the entry moves: towards the vectors that chose it, as in k-means.
+# 3. Here only the encoder moves: it *commits* itself to the entry.
+#    $\gamma=0.25$ is the **commitment weight**.
+#    (Papers call it β; it has nothing to do with our β.)
 
 # %%
 def nearest_entries(z, codebook):
@@ -128,6 +129,7 @@ def nearest_entries(z, codebook):
     return ops.argmin(ops.sum(codebook**2, axis=1) - 2 * products, axis=-1)
 
 
+# %%
 class VQVAE(keras.Model):
     def __init__(self, commitment=0.25):
         super().__init__()
@@ -494,6 +496,11 @@ class Levels(keras.Model):
     def draw(self, mean, log_var):
         return mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), seed=self.seed)
 
+
+# %%
+class TwoLevels(Levels):
+    """What goes up, what comes down, and the loss."""
+
     def clouds(self, x):
         """z₂ with its KL; for z₁ what z₂ predicts, and the cloud: (mean, log_var) each."""
         up = self.up(x)  # once, for both levels
@@ -502,11 +509,6 @@ class Levels(keras.Model):
         predicted = self.predict_low(z_2)  # p(z₁|z₂)
         changes = self.correct_low([up, z_2])
         return z_2, self.use_top * vh.gaussian_kl(mean, log_var), predicted, [p + c for p, c in zip(predicted, changes)]
-
-
-# %%
-class TwoLevels(Levels):
-    """The loss."""
 
     def call(self, x):
         _, kl_2, predicted, cloud = self.clouds(x)
@@ -519,7 +521,8 @@ class TwoLevels(Levels):
 
 # %% [markdown]
 # In the loss stands `free`: the nats of KL that the top level may have without paying (*free bits*, lesson 06).
-# Why? An unused top level is easy to keep: while $z_2$ tells nothing, the level below does not listen to it, and then each nat of $z_2$ only costs.
+# Why?
+# An unused top level is easy to keep: while $z_2$ tells nothing, the level below does not listen to it, and then each nat of $z_2$ only costs.
 # We train without and with 3 free nats.
 #
 # The **control** has one level of equal size: the same class and the same networks, but the top is cut off ($z_2=0$ always),
@@ -705,6 +708,7 @@ def denoiser_network(latents, width=128, blocks=3):
     return keras.Model([noisy, step], layers.Dense(latents)(x))
 
 
+# %%
 class Denoiser(keras.Model):
     def __init__(self, latents):
         super().__init__()
@@ -743,6 +747,7 @@ def draw_codes(denoiser, n, seed=0, keep_steps=False):
     return np.stack(steps) if keep_steps else s
 
 
+# %%
 def train_denoiser(codes, seed, epochs):
     keras.utils.set_random_seed(seed)
     denoiser = Denoiser(codes.shape[1])
@@ -934,6 +939,7 @@ def count_nll(rho):
     return nll
 
 
+# %%
 def table_vae(rho, latents=8):
     counts, z = keras.Input((64,)), keras.Input((latents,))
     x = layers.Dense(128, activation="relu")(counts / 16)
@@ -1003,10 +1009,10 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # What went wrong, and what do you look at first?
 # Write one sentence for each.
 #
-# 1. "My VQ-VAE has 512 entries. Its perplexity is 3.1, and the images look blurred."
+# 1. "My VQ-VAE has 512 entries, its perplexity is 3.1, and the images look blurred."
 # 2. "My two levels train well: $-$ELBO 101.3, KL of the lower level 24.9, KL of the top level 0.00."
-# 3. "My denoiser has 10 latents. Its loss began at 10.1, and after an hour it is 10.0."
-# 4. "My denoiser's loss is fine. But the latents of my VAE have a standard deviation of 12, and the codes that I draw decode to mush."
+# 3. "My denoiser has 10 latents; its loss began at 10.1, and after an hour it is 10.0."
+# 4. "My denoiser's loss falls, but the latents of my VAE have a standard deviation of 12, and what I draw decodes to nothing that I know."
 #
 # <details><summary>Open the answers when you have written yours</summary>
 #
@@ -1038,7 +1044,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 #
 # - **Ladder VAE** (Sønderby and others, NIPS 2016): the shared pass upwards of sitting A, up to five levels.
 #   Before it, stacks of levels were hardly used above the first.
-# - **NVAE** (Vahdat and Kautz, NeurIPS 2020): about 30 groups of latents, each a small *image* of latents; convolutions; the cloud written as a change of the prior.
+# - **NVAE** (Vahdat and Kautz, NeurIPS 2020): about 30 groups of latents, each a small *image* of latents.
+#   The cloud is written as a change of the prior.
 # - **VDVAE** (Child, ICLR 2021): still more levels, up to 78 (?), simpler blocks.
 #   It showed that depth in *latents* helps at an equal number of parameters, and beat autoregressive models of pixels in bits per dimension.
 # - **Diffusion** (Sohl-Dickstein and others, ICML 2015; Ho and others, NeurIPS 2020) takes this to its end: as many levels as steps, and no encoder to learn.
@@ -1049,7 +1056,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # A *codec* packs sound or images to send them, and unpacks them again.
 #
 # - **VQ-VAE-2** (Razavi and others, NeurIPS 2019): two or three grids, coarse and fine, each with an autoregressive prior.
-# - **VQGAN** (Esser and others, CVPR 2021): adds a discriminator (lesson 02, side road 3) and a loss on the features of a trained network; its prior is a transformer.
+# - **VQGAN** (Esser and others, CVPR 2021): adds a discriminator (lesson 02, side road 3) and a loss on the features of a trained network.
+#   Its prior is a transformer, the network of language models.
 # - **SoundStream** (Zeghidour and others, 2021) and **EnCodec** (Défossez and others, 2022): speech and music at a few thousand bits per second.
 #   They use *residual* codebooks: the second codebook describes what the first one missed, and so on.
 #   Language models of sound predict these numbers.
@@ -1096,7 +1104,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # **Where the ideas come from.** VQ-VAE: van den Oord, Vinyals and Kavukcuoglu, *Neural Discrete Representation Learning*, NIPS 2017, equations 1 to 3.
 # Straight through: Bengio, Léonard and Courville, *Estimating or Propagating Gradients Through Stochastic Neurons*, 2013.
 # Dead entries: Williams and others, *Hierarchical Quantized Autoencoders*, NeurIPS 2020; Dhariwal and others, *Jukebox*, 2020.
-# Two levels: Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016; the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
+# Two levels: Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016;
+# the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
 # Diffusion: Ho, Jain and Abbeel, *Denoising Diffusion Probabilistic Models*, NeurIPS 2020, equations 4 to 7, 11, 12 and 14;
 # the cosine for $\kappa_t$ resembles that of Nichol and Dhariwal, *Improved Denoising Diffusion Probabilistic Models*, ICML 2021.
 # On codes: Rombach and others, *High-Resolution Image Synthesis with Latent Diffusion Models*, CVPR 2022;
