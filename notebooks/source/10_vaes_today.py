@@ -383,7 +383,8 @@ def windows(grids):
 
 
 window, place = keras.Input((len(OFFSETS),)), keras.Input((1,))
-x = layers.Concatenate()([layers.Flatten()(layers.Embedding(M + 1, 8)(window)), layers.Flatten()(layers.Embedding(49, 16)(place))])
+vectors = layers.Embedding(M + 1, 8)(window), layers.Embedding(49, 16)(place)
+x = layers.Concatenate()([layers.Flatten()(vector) for vector in vectors])
 x = layers.Dense(256, activation="relu")(x)
 x = layers.Dense(128, activation="relu")(x)
 next_entry = keras.Model([window, place], layers.Dense(M)(x))  # logits
@@ -402,7 +403,7 @@ autoregressive = 49 * next_entry.evaluate(examples(test_grids), test_grids.ravel
 nll = np.mean(vh.bernoulli_nll(data.x_test, test_found["logits"]))
 print(f"test images: reconstruction {nll:.1f} nats")
 for name, price in (("uniform", 49 * np.log(M)), ("counted", counted.mean()), ("autoregressive", autoregressive)):
-    print(f"{name:15s} price of the code {price:6.1f}   in all {nll + price:6.1f} nats, so the bound on log p(x) is {-nll - price:.1f}")
+    print(f"{name:15s} price of the code {price:6.1f} nats, in all {nll + price:6.1f} nats")
 
 # %% tags=["guard"]
 vh.expect("counted minus autoregressive, nats", counted.mean() - autoregressive, at_least=15)
@@ -610,7 +611,7 @@ def named_as_before(images, labels):
 
 
 kept = {keep: named_as_before(redraw(levels, data.x_test, keep), data.y_test) for keep in ("top", "rest")}
-print(f"still named as the digit that it was: top kept {kept['top']:.2f}, rest kept {kept['rest']:.2f}; by chance about 0.10")
+print(f"share still named as before: top kept {kept['top']:.2f}, rest kept {kept['rest']:.2f}; by chance about 0.10")
 
 # %% [markdown]
 # **What you see.** LEVELTEXT
@@ -795,7 +796,8 @@ fig.supxlabel("$z_1$ (the two latents)", size=11);
 
 # %%
 keras.utils.set_random_seed(settings.seed)
-vae = vh.VAE(vh.mlp_encoder(data.image_shape, 10, hidden=(256, 256)), vh.mlp_decoder(data.image_shape, 10, hidden=(256, 256)))
+hidden = (256, 256)
+vae = vh.VAE(vh.mlp_encoder(data.image_shape, 10, hidden=hidden), vh.mlp_decoder(data.image_shape, 10, hidden=hidden))
 vae.compile(keras.optimizers.Adam(2e-3))
 vae.fit(some, epochs=2 * settings.epochs, batch_size=128, verbose=2)
 mean, log_var = vae.encode(some)
