@@ -659,7 +659,7 @@ print(f"share still named as before: top kept {kept['top']:.2f}, rest kept {kept
 # %% [markdown] sitting="B"
 # ## Sitting B: diffusion on the codes, and counts · {{minutes}} min
 #
-# ### From two levels to a hundred
+# ### From two levels to two hundred
 #
 # Lesson 02 left a gap: the clouds together are not $\mathcal N(0, I)$, so codes drawn from the prior decode badly.
 # A mixture of 20 normal distributions helped.
@@ -667,20 +667,21 @@ print(f"share still named as before: top kept {kept['top']:.2f}, rest kept {kept
 # The pair, an autoencoder and a diffusion model on its codes, is called *latent diffusion* (Rombach and others, 2022).
 # Most programs that make images from text are built so.
 #
-# It looks like a new idea, but it is the hierarchical VAE of sitting A, with two changes: a hundred levels, and an *encoder that learns nothing*.
-# The encoder only adds noise to the code $z$, a little more at each step $t=1,\dots,T$, and $T=100$:
+# It looks like a new idea, but it is the hierarchical VAE of sitting A, with two changes: two hundred levels, and an *encoder that learns nothing*.
+# The encoder only adds noise to the code $z$, a little more at each step $t=1,\dots,T$, and $T=200$:
 #
 # $$q(s_t\mid z)=\mathcal N\big(\sqrt{\kappa_t}\,z,\;(1-\kappa_t)\,I\big),\qquad s_t=\sqrt{\kappa_t}\,z+\sqrt{1-\kappa_t}\,\varepsilon$$
 #
 # $\kappa_t$ (kappa) is the share of the variance that is *kept*.
 # It falls from nearly 1 to nearly 0.
-# So $s_1$ is almost the code, and $s_{100}$ is almost pure noise, which the prior $p(s_T)=\mathcal N(0, I)$ can draw.
+# So $s_1$ is almost the code, and $s_{200}$ is almost pure noise, which the prior $p(s_T)=\mathcal N(0, I)$ can draw.
 # (Papers write $x_t$ for $s_t$ and $\bar\alpha_t$ for $\kappa_t$.)
 
 # %%
-T = 100
-KAPPA = np.cos(0.498 * np.pi * np.arange(T + 1) / T).astype("float32") ** 2  # κ₀ = 1, …, κ₁₀₀ ≈ 0
-print("kept after 1, 25, 50, 75 and 100 steps:", ", ".join(f"{KAPPA[t]:.5f}" for t in (1, 25, 50, 75, 100)))
+T = 200
+log_odds = np.linspace(4, -5, T)  # log of kept / noise, in equal steps
+KAPPA = np.append(1, 1 / (1 + np.exp(-log_odds))).astype("float32")  # κ₀ = 1, …, κ₂₀₀ ≈ 0
+print("kept after 1, 50, 100, 150 and 200 steps:", ", ".join(f"{KAPPA[t]:.3f}" for t in (1, 50, 100, 150, 200)))
 
 # %% [markdown]
 # ### The loss, from the ELBO
@@ -701,11 +702,15 @@ print("kept after 1, 25, 50, 75 and 100 steps:", ", ".join(f"{KAPPA[t]:.5f}" for
 # $$\mathrm{KL}=\frac{A_t^2}{2v_t}\,\lVert z-\hat z\rVert^2=w_t\,\lVert\varepsilon-\hat\varepsilon\rVert^2$$
 #
 # The last step: to guess the code in $s_t=\sqrt{\kappa_t}z+\sqrt{1-\kappa_t}\,\varepsilon$ is the same as to guess the noise in it, $\hat\varepsilon$.
-# If one is known, so is the other, and the factor goes into the weight $w_t$.
-# Ho and others leave the weights $w_t$ out, and train all steps alike.
-# What remains is the whole loss: **add noise to a code, and guess the noise**.
+# If one is known, so is the other, and the factor goes into the weight:
 #
-# (With weights left out it is no longer the ELBO, but the same network minimizes each of its terms, if it is flexible enough.)
+# $$w_t=\tfrac12\Big(\frac{\kappa_{t-1}/(1-\kappa_{t-1})}{\kappa_t/(1-\kappa_t)}-1\Big)$$
+#
+# Kept variance divided by noise, $\kappa/(1-\kappa)$, is the *signal-to-noise ratio*.
+# We chose $\kappa_t$ so that each step divides it by the same number.
+# Then all weights $w_t$ are equal, and we may train all steps alike (Kingma and others, 2021).
+# (Ho and others chose another $\kappa_t$, and left the weights out.)
+# What remains is the whole loss: **add noise to a code, and guess the noise**.
 
 # %% [markdown]
 # ### Exercise 10.3 · From the noise to the code · 8 min
@@ -762,7 +767,7 @@ class Denoiser(keras.Model):
 
 
 # %% [markdown]
-# To draw, start with noise, and go down the hundred levels.
+# To draw, start with noise, and go down the two hundred levels.
 # Each level draws from $p(s_{t-1}\mid s_t)$.
 # Put $\hat z$ into $A_tz+B_ts_t$, and the mean becomes (Ho and others, equation 11, where $\kappa_t/\kappa_{t-1}$ has the name $\alpha_t$, too)
 #
@@ -808,7 +813,7 @@ path = draw_codes(plane, 2000, keep_steps=True)
 
 # %% alt="Five panels with 2000 dots each, over the same range. From pure noise, a round heap, the dots slowly take the shape of the last panel, which shows real codes: several arms with gaps between them."
 fig, axes = plt.subplots(1, 5, figsize=(12, 2.9), sharex=True, sharey=True)
-pictures = {f"step {t}": path[T - t] for t in (100, 40, 15, 0)} | {"real codes": plane_codes[:2000]}
+pictures = {f"step {t}": path[T - t] for t in (200, 120, 60, 0)} | {"real codes": plane_codes[:2000]}
 for ax, (title, dots) in zip(axes, pictures.items()):
     ax.scatter(*dots.T, s=2, color="C0" if title != "real codes" else "C1")
     ax.set(xlim=(-4, 4), ylim=(-4, 4), xticks=(-3, 0, 3), yticks=(-3, 0, 3), aspect="equal", title=title)
@@ -816,8 +821,8 @@ fig.supxlabel("$z_1$ (the two latents)", size=11);
 
 # %% [markdown]
 # **What you see.** From left to right the noise is taken away.
-# At step 100 the dots are a round heap.
-# At step 40 the heap only has another outline; the shape comes late, in the last fifteen steps.
+# At step 200 the dots are a round heap.
+# PLANESTEP
 # The last but one panel has the arms and the gaps of the real codes, in the last panel.
 # No formula for this shape was given to the network.
 # It only learned to guess noise.
@@ -833,7 +838,7 @@ fig.supxlabel("$z_1$ (the two latents)", size=11);
 # And we judge in nats.
 # The KL of the ELBO is the average of $\log q(z\mid x)-\log p(z)$ over draws from the clouds.
 # A better prior $p(z)$ makes it smaller, and the ELBO larger by the same amount.
-# For the mixture, $\log p(z)$ is exact; for the diffusion model we compute the bound of the formula above, with all weights $w_t$.
+# For the mixture, $\log p(z)$ is exact; for the diffusion model we compute the bound of the formula above, with the weights $w_t$.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -866,9 +871,8 @@ def diffusion_nats(denoiser, z, seed=0):
         noise = rng.normal(size=z.shape).astype("float32")
         s = np.sqrt(KAPPA[t]) * z + np.sqrt(1 - KAPPA[t]) * noise
         miss = np.sum((noise - denoiser.network.predict_on_batch([s, np.full(len(z), t)])) ** 2, axis=1)
-        ratio = KAPPA[t] / KAPPA[t - 1]
         if t > 1:
-            nats += 0.5 * (1 - ratio) / ratio / (1 - KAPPA[t - 1]) * miss  # w_t ‖ε − guess‖²
+            nats += 0.5 * (np.exp(9 / (T - 1)) - 1) * miss  # w_t ‖ε − guess‖², w_t the same for all steps
         else:  # −log p(z|s₁): normal, with the variance of the noise in s₁ / √κ₁
             nats += 0.5 * miss + 0.5 * z.shape[1] * np.log(2 * np.pi * (1 - KAPPA[1]) / KAPPA[1])
     return nats
@@ -1172,7 +1176,7 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 #    Its surprise is the price of the code, and it draws.
 # 3. With two levels, the ELBO has a KL for each; the lower one pays only for what the top did not predict.
 #    The top level may collapse alone.
-# 4. A diffusion model is a hierarchical VAE with many levels and an encoder that only adds noise.
+# 4. A diffusion model is a hierarchical VAE with very many levels and an encoder that only adds noise.
 #    As the prior of a trained VAE it replaces $\mathcal N(0, I)$; what is then left to gain lies in the decoder.
 # 5. Choose the likelihood before the network: on our counts this made the larger difference.
 #
@@ -1182,7 +1186,7 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # Two levels: Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016;
 # the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
 # Diffusion: Ho, Jain and Abbeel, *Denoising Diffusion Probabilistic Models*, NeurIPS 2020, equations 4 to 7, 11, 12 and 14;
-# the cosine for $\kappa_t$ resembles that of Nichol and Dhariwal, *Improved Denoising Diffusion Probabilistic Models*, ICML 2021.
+# the weights: Kingma, Salimans, Poole and Ho, *Variational Diffusion Models*, NeurIPS 2021, section 4.
 # On codes: Rombach and others, *High-Resolution Image Synthesis with Latent Diffusion Models*, CVPR 2022;
 # trained together with the VAE: Vahdat, Kreis and Kautz, *Score-based Generative Modeling in Latent Space*, NeurIPS 2021.
 # Counts: Lopez and others, *Deep generative modeling for single-cell transcriptomics*, Nature Methods 15, 2018.
