@@ -887,7 +887,7 @@ def diffusion_nats(denoiser, z, seed=0):
 # %%
 def measure(seed):
     mixture = GaussianMixture(20, random_state=seed).fit(codes.astype("float64"))
-    denoiser = train_denoiser(codes, seed, 4 * settings.epochs)
+    denoiser = train_denoiser(codes, seed, 8 * settings.epochs)
     n, noise = settings.samples, np.random.default_rng(seed).normal(size=(settings.samples, 10))
     new_codes = {"N(0, I)": noise, "mixture of 20": mixture.sample(n)[0], "diffusion": draw_codes(denoiser, n, seed)}
     new_codes |= {"own clouds": codes[:n], "own means": np.array(vae.encode(some[:n])[0])}
