@@ -668,7 +668,7 @@ print(f"share still named as before: top kept {kept['top']:.2f}, rest kept {kept
 # A mixture of 20 normal distributions helped.
 # Today one fits a **diffusion model** to the codes.
 # The pair, an autoencoder and a diffusion model on its codes, is called *latent diffusion* (Rombach and others, 2022).
-# Most programs that make images from text are built so.
+# Stable Diffusion, which makes images from text, is built so.
 #
 # It looks like a new idea, but it is the hierarchical VAE of sitting A, with two changes: two hundred levels, and an *encoder that learns nothing*.
 # The encoder only adds noise to the code $z$, a little more at each step $t=1,\dots,T$, and $T=200$:
@@ -814,7 +814,7 @@ plane_codes = np.array(two.reparameterize(*two.encode(some)))
 plane = train_denoiser(plane_codes, settings.seed, 4 * settings.epochs)
 path = draw_codes(plane, 2000, keep_steps=True)
 
-# %% alt="Five panels with 2000 dots each, over the same range. From pure noise, a round heap, the dots slowly take the shape of the last panel, which shows real codes: several arms with gaps between them."
+# %% alt="Five panels with 2000 dots each, over the same range. A round heap of noise slowly takes the outline of the last panel, which shows real codes: arms with gaps between them. The gaps do not appear."
 fig, axes = plt.subplots(1, 5, figsize=(12, 2.9), sharex=True, sharey=True)
 pictures = {f"step {t}": path[T - t] for t in (200, 120, 60, 0)} | {"real codes": plane_codes[:2000]}
 for ax, (title, dots) in zip(axes, pictures.items()):
@@ -917,7 +917,7 @@ ax.set_yticks(range(len(names)), names)
 ax.invert_yaxis()
 ax.set_xlabel(f"Fréchet distance, log scale (dotted: training images, {floor:.2f})");
 
-# %% alt="Four rows of ten images. Codes from N(0, I): about half of them no clear digits; mixture, diffusion and own clouds: mostly clear digits, some with soft or broken strokes."
+# %% alt="Four rows of ten images. Codes from N(0, I): about half of them no clear digits; mixture: ten soft twos; diffusion: mostly digits, some broken; own clouds: ten clear digits."
 shown = measured[0][2]
 vh.plot_images([vae.decode(shown[name][-10:]) for name in names[:4]], names[:4]);
 
@@ -938,6 +938,10 @@ vh.expect("KL saved by the mixture, nats", kl_of["N(0, I)"] - kl_of["mixture of 
 #   What remains between the last two is not in the codes.
 # - In nats: with $\mathcal N(0, I)$ the KL is 17.65; with the mixture it is 16.0, with the diffusion model at most 16.72.
 #   So the learned priors make the ELBO of the same VAE better by 1.6 and by 0.9 nats, without a change in encoder or decoder.
+#
+# In the pictures, the decoder makes clear digits from its own clouds, and the diffusion model most of the time, too.
+# (The ten of the mixture are all alike: its draws come sorted by component, and these are the last ones.)
+# From $\mathcal N(0, I)$, about half are no digits.
 #
 # (One VAE, three seeds of everything after it.
 # All were trained on the same codes.)
@@ -1122,7 +1126,7 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 #   Before it, stacks of levels were hardly used above the first.
 # - **NVAE** (Vahdat and Kautz, NeurIPS 2020): about 30 groups of latents, each a small *image* of latents.
 #   The cloud is written as a change of the prior.
-# - **VDVAE** (Child, ICLR 2021): still more levels, up to 78 (?), simpler blocks.
+# - **VDVAE** (Child, ICLR 2021): still more levels, 45 (?) for the small images of CIFAR-10, and simpler blocks.
 #   It showed that depth in *latents* helps at an equal number of parameters, and beat autoregressive models of pixels in bits per dimension.
 # - **Diffusion** (Sohl-Dickstein and others, ICML 2015; Ho and others, NeurIPS 2020) takes this to its end: as many levels as steps, and no encoder to learn.
 #   Kingma and others (*Variational diffusion models*, NeurIPS 2021) write it as a VAE, with the ELBO of this lesson.
@@ -1191,7 +1195,7 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # Two levels: Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016;
 # the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
 # Diffusion: Ho, Jain and Abbeel, *Denoising Diffusion Probabilistic Models*, NeurIPS 2020, equations 4 to 7, 11, 12 and 14;
-# the weights: Kingma, Salimans, Poole and Ho, *Variational Diffusion Models*, NeurIPS 2021, section 4.
+# the weights: Kingma, Salimans, Poole and Ho, *Variational Diffusion Models*, NeurIPS 2021.
 # On codes: Rombach and others, *High-Resolution Image Synthesis with Latent Diffusion Models*, CVPR 2022;
 # trained together with the VAE: Vahdat, Kreis and Kautz, *Score-based Generative Modeling in Latent Space*, NeurIPS 2021.
 # Counts: Lopez and others, *Deep generative modeling for single-cell transcriptomics*, Nature Methods 15, 2018.
