@@ -307,7 +307,7 @@ vh.expect("entries in use when revived, fewest of three seeds", min(use["revived
 # (The cloud is a single grid, so the KL is the surprise about that grid.)
 # So we can compare priors in nats, on test images, and no other number is needed.
 #
-# First we train a model on 15,000 images, as it is, without the cure: on validation images its sum of nats was the smallest.
+# First we train a model on 15,000 images, as it is, without the cure: on validation images its sum of nats was the smallest, on average over the seeds.
 
 # %%
 vq = train_vq(settings.seed, some, settings.epochs)
@@ -599,7 +599,7 @@ vh.expect("KL of the top with free nats, smallest", min(top_kl["two levels, 3 na
 # But look at the top, and the answer to the second question: no.
 # Without free nats its KL is 0.3 to 0.8 nats: it is hardly used.
 # This is posterior collapse (lesson 06), and it happens to the top level alone.
-# With free nats it tells a little over 3 nats, and the lower level pays 4 to 5 nats less than that of the control.
+# With free nats it tells a little over 3 nats, and the lower level pays 3 to 5 nats less than that of the control.
 # Still, $-$ELBO is no better than without: to make a level *used* and to make the model *better* are two goals.
 # Why a nearly empty top helps at all, we did not take apart.
 #
