@@ -740,17 +740,23 @@ vh.check.clean_code(clean_code)
 #
 # ### The denoiser, in view
 #
-# It gets the noisy code and the number of the step, and gives the noise.
+# It gets the noisy code and the step, and gives the noise.
+# The step comes as eight numbers between −1 and 1, slow and fast waves of the signal-to-noise ratio, so that close steps look alike.
 # It is a small residual network: each block adds to what comes in.
 
 # %%
+angles = np.append(log_odds[0], log_odds)[:, None] * [0.2, 0.4, 0.8, 1.6]
+WAVES = np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype("float32")  # (T + 1, 8)
+
+
 def denoiser_network(latents, width=128, blocks=3):
-    noisy, step = keras.Input((latents,)), keras.Input((), dtype="int32")
-    x = layers.Dense(width)(noisy) + layers.Embedding(T + 1, width)(step)
+    noisy, waves = keras.Input((latents,)), keras.Input((8,))
+    step = layers.Dense(width, activation="silu")(waves)
+    x = layers.Dense(width)(noisy)
     for _ in range(blocks):
-        f = layers.Dense(width, activation="silu")(x)
+        f = layers.Dense(width, activation="silu")(x + layers.Dense(width)(step))
         x = x + layers.Dense(width, kernel_initializer="zeros")(f)  # begins as "add nothing"
-    return keras.Model([noisy, step], layers.Dense(latents)(x))
+    return keras.Model([noisy, waves], layers.Dense(latents)(layers.Activation("silu")(x)))
 
 
 # %%
@@ -763,10 +769,14 @@ class Denoiser(keras.Model):
         t = keras.random.randint(ops.shape(z)[:1], 1, T + 1, seed=self.seed)  # any step, for each code
         noise = keras.random.normal(ops.shape(z), seed=self.seed)
         kept = ops.take(KAPPA, t)[:, None]
-        return noise - self.network([ops.sqrt(kept) * z + ops.sqrt(1 - kept) * noise, t])
+        return noise - self.network([ops.sqrt(kept) * z + ops.sqrt(1 - kept) * noise, ops.take(WAVES, t, axis=0)])
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
         return ops.mean(ops.sum(y_pred**2, axis=1))  # ‖ε − guess‖²
+
+    def guess(self, s, t):
+        """The noise in s, (n, latents), at step t, for all rows the same."""
+        return self.network.predict_on_batch([s, np.tile(WAVES[t], (len(s), 1))])
 
 
 # %% [markdown]
@@ -783,10 +793,11 @@ def draw_codes(denoiser, n, seed=0, keep_steps=False):
     s = rng.normal(size=(n, denoiser.latents)).astype("float32")
     steps = [s]
     for t in range(T, 0, -1):
-        guess = denoiser.network.predict_on_batch([s, np.full(n, t)])
-        ratio = KAPPA[t] / KAPPA[t - 1]
-        mean = (s - (1 - ratio) / np.sqrt(1 - KAPPA[t]) * guess) / np.sqrt(ratio)
-        variance = (1 - ratio) * (1 - KAPPA[t - 1]) / (1 - KAPPA[t])  # 0 at the last step
+        alpha = KAPPA[t] / KAPPA[t - 1]
+        mean = (s - (1 - alpha) / np.sqrt(1 - KAPPA[t]) * denoiser.guess(s, t)) / np.sqrt(alpha)
+        variance = (1 - alpha) * (1 - KAPPA[t - 1]) / (1 - KAPPA[t])
+        if t == 1:  # the last step draws from p(z|s₁): the noise of s₁ / √κ₁
+            variance = (1 - KAPPA[1]) / KAPPA[1]
         s = (mean + np.sqrt(variance) * rng.normal(size=s.shape)).astype("float32")
         steps.append(s)
     return np.stack(steps) if keep_steps else s
@@ -806,12 +817,12 @@ def train_denoiser(codes, seed, epochs):
 # ### In the plane, where one can see it
 #
 # First with two latents, and the trained VAE that comes with the course.
-# We draw one code from the cloud of each of 15,000 training images, and train the denoiser on these codes (about 15 seconds).
+# We draw one code from the cloud of each of 30,000 training images, and train the denoiser on these codes (about 20 seconds).
 
 # %%
 two = vh.trained_vae()
-plane_codes = np.array(two.reparameterize(*two.encode(some)))
-plane = train_denoiser(plane_codes, settings.seed, 4 * settings.epochs)
+plane_codes = np.array(two.reparameterize(*two.encode(data.x_train[:30_000])))
+plane = train_denoiser(plane_codes, settings.seed, 8 * settings.epochs)
 path = draw_codes(plane, 2000, keep_steps=True)
 
 # %% alt="Five panels with 2000 dots each, over the same range. A round heap of noise slowly takes the outline of the last panel, which shows real codes: arms with gaps between them. The gaps do not appear."
@@ -848,8 +859,8 @@ hidden = (256, 256)
 vae = vh.VAE(vh.mlp_encoder(data.image_shape, 10, hidden=hidden), vh.mlp_decoder(data.image_shape, 10, hidden=hidden))
 vae.compile(keras.optimizers.Adam(2e-3))
 vae.fit(some, epochs=2 * settings.epochs, batch_size=128, verbose=2)
-mean, log_var = vae.encode(some)
-codes = np.concatenate([vae.reparameterize(mean, log_var) for _ in range(2)])  # two draws from each cloud
+many = data.x_train[:30_000]
+codes = np.array(vae.reparameterize(*vae.encode(many)))  # one draw from each cloud
 
 # %%
 real_features = to_features.predict(data.x_test, batch_size=1000, verbose=0)
@@ -872,7 +883,7 @@ def diffusion_nats(denoiser, z, seed=0):
     for t in range(T, 0, -1):
         noise = rng.normal(size=z.shape).astype("float32")
         s = np.sqrt(KAPPA[t]) * z + np.sqrt(1 - KAPPA[t]) * noise
-        miss = np.sum((noise - denoiser.network.predict_on_batch([s, np.full(len(z), t)])) ** 2, axis=1)
+        miss = np.sum((noise - denoiser.guess(s, t)) ** 2, axis=1)
         if t > 1:
             nats += 0.5 * (np.exp(9 / (T - 1)) - 1) * miss  # w_t ‖ε − guess‖², w_t the same for all steps
         else:  # −log p(z|s₁): normal, with the variance of the noise in s₁ / √κ₁
@@ -890,9 +901,10 @@ def diffusion_nats(denoiser, z, seed=0):
 def measure(seed):
     mixture = GaussianMixture(20, random_state=seed).fit(codes.astype("float64"))
     denoiser = train_denoiser(codes, seed, 8 * settings.epochs)
-    n, noise = settings.samples, np.random.default_rng(seed).normal(size=(settings.samples, 10))
-    new_codes = {"N(0, I)": noise, "mixture of 20": mixture.sample(n)[0], "diffusion": draw_codes(denoiser, n, seed)}
-    new_codes |= {"own clouds": codes[:n], "own means": np.array(vae.encode(some[:n])[0])}
+    n, rng = settings.samples, np.random.default_rng(seed)
+    new_codes = {"N(0, I)": rng.normal(size=(n, 10)), "mixture of 20": rng.permutation(mixture.sample(n)[0])}
+    new_codes["diffusion"] = draw_codes(denoiser, n, seed)
+    new_codes |= {"own clouds": codes[:n], "own means": np.array(vae.encode(many[:n])[0])}
     prices = [-vh.gaussian_log_prob(z, 0.0, 0.0), -mixture.score_samples(z), diffusion_nats(denoiser, z)]
     found = {name: distance(vae.decode(c)) for name, c in new_codes.items()}
     kl = {name: np.mean(log_q + price) for name, price in zip(new_codes, prices)}
