@@ -741,7 +741,13 @@ vh.check.clean_code(clean_code)
 #
 # ### The denoiser, in view
 #
-# It gets the noisy code and the step, and gives the noise.
+# It gets the noisy code and the step, and gives a guess of the noise.
+# Suppose first that the codes themselves are $\mathcal N(0, I)$.
+# Then the best guess is $\sqrt{1-\kappa_t}\,s_t$ (Bayes' rule), and no network is needed.
+# So our network gives only what must be *added* to this, with the factor $\sqrt{\kappa_t}$, which keeps its numbers near 1 at all steps.
+# (Salimans and Ho, 2022, call this output $v$.)
+# Its last layer begins at 0: before training, the model draws codes that are nearly $\mathcal N(0, I)$, and it learns the difference.
+#
 # The step comes as eight numbers between −1 and 1, slow and fast waves of the signal-to-noise ratio, so that close steps look alike.
 # It is a small residual network: each block adds to what comes in.
 
@@ -751,13 +757,14 @@ WAVES = np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype("float32
 
 
 def denoiser_network(latents, width=128, blocks=3):
-    noisy, waves = keras.Input((latents,)), keras.Input((8,))
-    step = layers.Dense(width, activation="silu")(waves)
+    noisy, t = keras.Input((latents,)), keras.Input((), dtype="int32")
+    waves, kept = ops.take(WAVES, t, axis=0), ops.take(KAPPA[:, None], t, axis=0)
     x = layers.Dense(width)(noisy)
     for _ in range(blocks):
-        f = layers.Dense(width, activation="silu")(x + layers.Dense(width)(step))
+        f = layers.Dense(width, activation="silu")(x + layers.Dense(width)(waves))
         x = x + layers.Dense(width, kernel_initializer="zeros")(f)  # begins as "add nothing"
-    return keras.Model([noisy, waves], layers.Dense(latents)(layers.Activation("silu")(x)))
+    change = layers.Dense(latents, kernel_initializer="zeros")(layers.Activation("silu")(x))
+    return keras.Model([noisy, t], ops.sqrt(1 - kept) * noisy + ops.sqrt(kept) * change)
 
 
 # %%
@@ -770,14 +777,14 @@ class Denoiser(keras.Model):
         t = keras.random.randint(ops.shape(z)[:1], 1, T + 1, seed=self.seed)  # any step, for each code
         noise = keras.random.normal(ops.shape(z), seed=self.seed)
         kept = ops.take(KAPPA, t)[:, None]
-        return noise - self.network([ops.sqrt(kept) * z + ops.sqrt(1 - kept) * noise, ops.take(WAVES, t, axis=0)])
+        return noise - self.network([ops.sqrt(kept) * z + ops.sqrt(1 - kept) * noise, t])
 
     def compute_loss(self, x, y=None, y_pred=None, sample_weight=None, training=True):
         return ops.mean(ops.sum(y_pred**2, axis=1))  # ‖ε − guess‖²
 
     def guess(self, s, t):
         """The noise in s, (n, latents), at step t, for all rows the same."""
-        return self.network.predict_on_batch([s, np.tile(WAVES[t], (len(s), 1))])
+        return self.network.predict_on_batch([s, np.full(len(s), t)])
 
 
 # %% [markdown]
@@ -947,6 +954,7 @@ vh.expect("KL saved by the mixture, nats", kl_of["N(0, I)"] - kl_of["mixture of 
 
 # %% [markdown]
 # **What you see.** Each blue dot is one seed of the model of the codes; the orange controls hardly depend on it.
+# The answer:
 #
 # - $\mathcal N(0, I)$ is far behind: 10.6 to 12.1.
 # - The diffusion model is at 2.0 to 2.2, five times nearer; the mixture is better still, 1.3 to 1.6.
@@ -1216,7 +1224,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # Two levels: Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016;
 # the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
 # Diffusion: Ho, Jain and Abbeel, *Denoising Diffusion Probabilistic Models*, NeurIPS 2020, equations 4 to 7, 11, 12 and 14;
-# the weights: Kingma, Salimans, Poole and Ho, *Variational Diffusion Models*, NeurIPS 2021.
+# the weights: Kingma, Salimans, Poole and Ho, *Variational Diffusion Models*, NeurIPS 2021;
+# what the network gives: Salimans and Ho, *Progressive Distillation for Fast Sampling of Diffusion Models*, ICLR 2022.
 # On codes: Rombach and others, *High-Resolution Image Synthesis with Latent Diffusion Models*, CVPR 2022;
 # trained together with the VAE: Vahdat, Kreis and Kautz, *Score-based Generative Modeling in Latent Space*, NeurIPS 2021.
 # Counts: Lopez and others, *Deep generative modeling for single-cell transcriptomics*, Nature Methods 15, 2018.
