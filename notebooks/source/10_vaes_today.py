@@ -749,6 +749,8 @@ vh.check.clean_code(clean_code)
 # Its last layer begins at 0: before training, the model draws codes that are nearly $\mathcal N(0, I)$, and it learns the difference.
 #
 # The step comes as eight numbers between −1 and 1, slow and fast waves of the signal-to-noise ratio, so that close steps look alike.
+# The code comes with its own waves, too, the sine and the cosine of once, twice and four times each number:
+# with them a network learns narrow gaps much sooner (Tancik and others, 2020).
 # It is a small residual network: each block adds to what comes in.
 
 # %%
@@ -759,7 +761,8 @@ WAVES = np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype("float32
 def denoiser_network(latents, width=128, blocks=3):
     noisy, t = keras.Input((latents,)), keras.Input((), dtype="int32")
     waves, kept = ops.take(WAVES, t, axis=0), ops.take(KAPPA[:, None], t, axis=0)
-    x = layers.Dense(width)(noisy)
+    x = [noisy] + [wave(k * noisy) for k in (1, 2, 4) for wave in (ops.sin, ops.cos)]
+    x = layers.Dense(width)(layers.Concatenate()(x))
     for _ in range(blocks):
         f = layers.Dense(width, activation="silu")(x + layers.Dense(width)(waves))
         x = x + layers.Dense(width, kernel_initializer="zeros")(f)  # begins as "add nothing"
@@ -1225,7 +1228,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
 # Diffusion: Ho, Jain and Abbeel, *Denoising Diffusion Probabilistic Models*, NeurIPS 2020, equations 4 to 7, 11, 12 and 14;
 # the weights: Kingma, Salimans, Poole and Ho, *Variational Diffusion Models*, NeurIPS 2021;
-# what the network gives: Salimans and Ho, *Progressive Distillation for Fast Sampling of Diffusion Models*, ICLR 2022.
+# what the network gives: Salimans and Ho, *Progressive Distillation for Fast Sampling of Diffusion Models*, ICLR 2022;
+# what it gets: Tancik and others, *Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains*, NeurIPS 2020.
 # On codes: Rombach and others, *High-Resolution Image Synthesis with Latent Diffusion Models*, CVPR 2022;
 # trained together with the VAE: Vahdat, Kreis and Kautz, *Score-based Generative Modeling in Latent Space*, NeurIPS 2021.
 # Counts: Lopez and others, *Deep generative modeling for single-cell transcriptomics*, Nature Methods 15, 2018.
