@@ -259,6 +259,7 @@ def train_vq(seed, images, epochs, callbacks=()):
     return model
 
 
+# %%
 cures = {"as it is": [], "revived once": [Revive(few, only_once=True)], "revived every 20 steps": [Revive(few)]}
 table = {}
 for seed in range(settings.seeds):
@@ -399,6 +400,7 @@ def windows(grids):
     return np.stack(before, axis=-1).reshape(len(grids), 49, len(OFFSETS))
 
 
+# %%
 window, place = keras.Input((len(OFFSETS),)), keras.Input((1,))
 vectors = layers.Embedding(M + 1, 8)(window), layers.Embedding(49, 16)(place)
 x = layers.Concatenate()([layers.Flatten()(vector) for vector in vectors])
@@ -444,6 +446,7 @@ def decode_grids(grids):
     return ops.convert_to_numpy(ops.sigmoid(vq.decoder(ops.take(vq.codebook, grids, axis=0))))
 
 
+# %%
 n = settings.samples // 5
 rng = np.random.default_rng(0)
 uniform_grids = rng.integers(0, M, (n, 7, 7))
@@ -641,6 +644,7 @@ classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy
 classifier.fit(data.x_train, data.y_train, epochs=2, batch_size=128, verbose=2)
 
 
+# %%
 def named_as_before(images, labels):
     likelier = (images > 0.5).astype("float32")
     return np.mean(classifier.predict(likelier, batch_size=1000, verbose=0).argmax(axis=1) == labels)
@@ -1069,6 +1073,7 @@ surprise["PCA, 20 components"] = -PCA(20).fit(filled(train, 0)).score_samples(fi
 mixture = GaussianMixture(10, reg_covar=1 / 12, random_state=0).fit(filled(train, 0))
 surprise["mixture of 10 normals"] = -mixture.score_samples(filled(test, 1))
 
+# %%
 for rho in (0.0, 0.3):
     for seed in range(settings.seeds):
         keras.utils.set_random_seed(seed)
