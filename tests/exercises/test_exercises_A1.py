@@ -1,4 +1,4 @@
-"""The checks of appendix A1: what is right passes in any way of writing it, each mistake is named, nothing is raised."""
+"""The checks of appendix A1: what is right passes in any way of writing it, each mistake is named, nothing raised."""
 
 import itertools
 import math
@@ -74,9 +74,9 @@ WRONG = {
         (lambda x, b: np.spacing(x.astype("float16")), "float16, with 10 bits, always"),
         (lambda x, b: spacing(x, b) / x, "divided by x"),
         (lambda x, b: spacing(x, 10), "in float16, with 10 bits, always"),
-        (lambda x, b: 2.0**-b, "spacing"),
-        (lambda x, b: spacing(x, b).max(), "spacing"),
-        (lambda x, b: x**2, "spacing"),
+        (lambda x, b: 2.0**-b, "two things. First, this is the distance at 1"),
+        (lambda x, b: spacing(x, b).max(), "only the largest of the right values"),
+        (lambda x, b: x**2, "every value is off by"),
     ],
     "device_share": [
         (lambda v, g: v.mean(), "the mean over the device's own images"),
@@ -138,11 +138,11 @@ WRONG = {
         (lambda e, s, i: np.arange(sum(s[:i]), sum(s[: i + 1])), "numbers of rows"),
         (lambda e, s, i: own_noise(e, s, i).sum(axis=0), "you add up the rows"),
         (lambda e, s, i: own_noise(e, s, i) if s[i] else np.zeros((1, 2)), "a device that got no image"),
-        (lambda e, s, i: own_noise(e, s, i) + 0.1, "own_noise"),
+        (lambda e, s, i: own_noise(e, s, i) + 0.1, "every value is 0.1 too large"),
         (lambda e, s, i: 2 * own_noise(e, s, i), "2 times"),
-        (lambda e, s, i: -own_noise(e, s, i), "own_noise"),
-        (lambda e, s, i: own_noise(e, s, i)[::-1], "own_noise"),
-        (lambda e, s, i: np.random.normal(size=(s[i], 2)), "own_noise"),
+        (lambda e, s, i: -own_noise(e, s, i), "the sign is wrong"),
+        (lambda e, s, i: own_noise(e, s, i)[::-1], "in the opposite order along axis 0"),
+        (lambda e, s, i: np.random.normal(size=(s[i], 2)), "nothing random is asked for"),
     ],
 }
 

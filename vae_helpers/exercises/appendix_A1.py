@@ -1,4 +1,4 @@
-"""The checks of appendix A1: what 16 bits keep, the share of one device, its noise."""
+"""The checks of appendix A1: what 16 bits keep, the share of one device, its noise."""  # noqa: N999 - the letter of the appendix
 
 import numpy as np
 
