@@ -684,8 +684,7 @@ for line in run_workers(small_part(0)) if fits else []:
 #
 # </details>
 #
-# Where is such a cause not told by an error?
-# In none of the four is there one.
+# None of the four raises an error: only a measurement finds the cause.
 
 # %%
 vh.figures_compared()
