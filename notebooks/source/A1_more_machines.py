@@ -527,7 +527,7 @@ vh.expect("the same noise / own noise, mean of three", np.mean(spreads[1] / spre
 
 # %% [markdown]
 # **What you see.** The answer: it is a mistake.
-# The gradient spreads more, as if the batch were smaller.
+# The gradient spreads more in each of the three batches, by a sixth to a quarter, as if the batch were smaller.
 # (If all images of the batch were equal, the factor would be $\sqrt2$.)
 #
 # **How the package does it.**
