@@ -31,7 +31,7 @@ print("peak memory, MB:", peak_memory_mb())
 
 def lessons(wanted=()):
     """The stored notebooks whose names start with one of `wanted`, or all."""
-    paths = [path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) if path.name.startswith(tuple(wanted) or "")]
+    paths = [path for path in sorted(NOTEBOOKS.glob("[0-9A]*.ipynb")) if path.name.startswith(tuple(wanted) or "")]
     if not paths:
         raise SystemExit(f"no lesson starts with {' or '.join(wanted)}.")
     return paths

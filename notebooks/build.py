@@ -55,7 +55,7 @@ else:
     import tomli as tomllib  # jupytext brings it
 
 NOTEBOOKS = Path(__file__).resolve().parent
-SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9]*.py"))
+SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9A]*.py"))
 CELL_TIMEOUT_SECONDS = 600
 SOLUTION = minutes.SOLUTION
 ADDRESS = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)/tree/(v?\d[\w.-]*|[0-9a-f]{7,40})")

@@ -20,7 +20,7 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9A]*.ipynb"))
 LARGE_BYTES = 500_000
 LINE = 20_000  # characters: few lines to scroll over where the cell is not folded, and none too long for an editor
 

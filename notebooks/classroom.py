@@ -11,7 +11,7 @@ import minutes
 TEACHING = build.NOTEBOOKS / "teaching"
 CHECKS = build.NOTEBOOKS.parent / "vae_helpers" / "exercises"
 SKELETON = re.compile(r"(?<=<!-- skeleton -->\n).*?(?=<!-- /skeleton -->)", re.DOTALL)
-STAMP = re.compile(r"<!-- (\d\d) (A|B|side roads) -->\d+")  # <!-- 02 A -->73: the minutes of that sitting
+STAMP = re.compile(r"<!-- (\w\d) (A|B|side roads) -->\d+")  # <!-- 02 A -->73: the minutes of that sitting
 
 
 def answers(source):
@@ -56,7 +56,7 @@ def without_minutes(heading):
 def mistakes(name):
     """The sentences with which the check of this name tells mistakes, in the order of its code; … is what it fills in."""
     module = next(
-        path for path in sorted(CHECKS.glob("lesson_*.py")) if f"def {name}(report)" in path.read_text("utf-8")
+        path for path in sorted(CHECKS.glob("*_[0-9A]*.py")) if f"def {name}(report)" in path.read_text("utf-8")
     )
     functions = {
         node.name: node for node in ast.parse(module.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)

@@ -34,7 +34,7 @@ def edition(source):
     for cell in notebook.cells:
         cells.append(cell)
         if cell.cell_type == "markdown":
-            heading = list(re.finditer(r"^#+ Exercise (\d+\.\d+) · .*", cell.source, re.MULTILINE))[-1:] or heading
+            heading = list(re.finditer(r"^#+ Exercise (\w+\.\d+) · .*", cell.source, re.MULTILINE))[-1:] or heading
         elif build.is_exercise(cell):
             cells.append(_graded(cell, heading[0]))
     notebook.cells = cells

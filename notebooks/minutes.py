@@ -35,7 +35,7 @@ SOLUTION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION$", re.MU
 FORMULA = re.compile(r"\$\$.*?\$\$", re.DOTALL)
 NOT_READ = re.compile(r"\]\([^)]*\)|<[^>]*>|\{\{\w+\}\}")  # where a link goes, HTML, what is stamped
 ASKS = re.compile(r"\*\*(?:Predict|Question)\b[^*]*\*\*")
-EXERCISE = re.compile(r"^#+ Exercise \d+\.\d+ · .*?(?: · (\d+) min)?$", re.MULTILINE)
+EXERCISE = re.compile(r"^#+ Exercise \w+\.\d+ · .*?(?: · (\d+) min)?$", re.MULTILINE)
 
 
 def cells_in_sittings(source):
@@ -195,7 +195,7 @@ def with_minutes(page, sources):
     head, line, *rows = table.splitlines()
     columns = _cells(head)
     for i, row in enumerate(rows):
-        lesson = re.match(r"\| \[?(\d\d) · ", row)
+        lesson = re.match(r"\| \[?(\w\d) · ", row)
         if lesson and lesson[1] in by_number:
             counts = count(by_number[lesson[1]])
             cells = [COLUMNS[name](counts) if name in COLUMNS else cell for name, cell in zip(columns, _cells(row))]

@@ -35,7 +35,7 @@ HEADING = re.compile(r"^(#{2,6} .*)$", re.MULTILINE)
 FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 SIDE_ROADS = re.compile(r"^#{2,3} Side roads\b", re.MULTILINE)
 LESSON_ROW = re.compile(
-    r"^\| \[\d\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
+    r"^\| \[\w\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
 )
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
 NOT_DESCRIBED = "A picture. The text below it says what it shows."
@@ -44,7 +44,7 @@ LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the co
 
 def lessons():
     """The names of the lessons, in their order, such as 01_autoencoder."""
-    return [path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))]
+    return [path.stem for path in sorted(NOTEBOOKS.glob("[0-9A]*.ipynb"))]
 
 
 def project_urls():

@@ -17,7 +17,7 @@ _ = get_translation("site")
 
 # Words with another meaning in daily or in Python's language: linked only where a lesson prints them bold or italic.
 AMBIGUOUS = {"channel", "code", "factor", "kernel", "mixture", "rate"}
-LESSON_MENTION = re.compile(r"\b[Ll]essons? (\d\d)\b|第 ?(\d\d) ?課")
+LESSON_MENTION = re.compile(r"\b(?:[Ll]essons?|[Aa]ppendix) ([\dA]\d)\b|第 ?(\d\d) ?課")
 NOT_LINKED = (
     nodes.literal,
     nodes.literal_block,

@@ -209,7 +209,7 @@ def test_the_minutes_of_a_page_are_those_of_the_count(name):
     page = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
     assert page == minutes.with_minutes(page, build.SOURCES), "run python notebooks/build.py --minutes"
     rows = page.partition("<!-- minutes -->")[2].partition("<!-- /minutes -->")[0]
-    assert [re.search(r"\d\d", row)[0] for row in rows.splitlines()[3:]] == [s.stem[:2] for s in build.SOURCES]
+    assert [re.search(r"\w\d(?= · )", row)[0] for row in rows.splitlines()[3:]] == [s.stem[:2] for s in build.SOURCES]
 
 
 EXAMPLE = """# %% [markdown]

@@ -252,7 +252,7 @@ def test_nbgrader_gives_the_points_that_a_submission_deserves(number, other, tmp
 def test_every_checked_exercise_has_points_and_they_are_its_minutes(source):
     cells = grading.edition(source).cells
     points = {c.metadata.nbgrader.grade_id: c.metadata.nbgrader.points for c in cells if "Points for" in c.source}
-    declared = dict(re.findall(r"^# #+ Exercise (\d\.\d) · .* · (\d+) min$", source.read_text("utf-8"), re.MULTILINE))
-    numbers = [re.search(r"Points for exercise (\d\.\d)", c.source)[1] for c in cells if "Points for" in c.source]
+    declared = dict(re.findall(r"^# #+ Exercise (\w+\.\d) · .* · (\d+) min$", source.read_text("utf-8"), re.MULTILINE))
+    numbers = [re.search(r"Points for exercise (\w+\.\d)", c.source)[1] for c in cells if "Points for" in c.source]
     assert [int(declared[number]) for number in numbers] == list(points.values())
     assert len(points) == sum(build.is_exercise(c) for c in build.convert(source).cells)

@@ -13,10 +13,6 @@ def bits_per_dimension(loss, image_shape):
     return loss / math.prod(image_shape) / np.log(2) + 8
 
 
-def device_share(losses, global_batch):
-    return losses.sum() / global_batch
-
-
 def distances(z, codebook):
     return ((z[:, None] - codebook[None]) ** 2).sum(axis=-1)
 
@@ -47,13 +43,6 @@ RIGHT = {
         bits_per_dimension,
         lambda v, s: (v / (s[0] * s[1] * s[2]) + math.log(256)) / math.log(2),
         lambda v, s: ops.convert_to_tensor(v) / np.prod(s) / math.log(2) + math.log2(256),
-    ],
-    "device_share": [
-        device_share,
-        lambda v, g: ops.sum(v) / g,
-        lambda v, g: tf.nn.compute_average_loss(v, global_batch_size=g),
-        lambda v, g: sum(float(one) for one in v) / g,
-        lambda v, g: np.mean(v) * len(v) / g if len(v) else 0.0,
     ],
     "nearest_code": [
         nearest_code,
@@ -120,47 +109,6 @@ WRONG = {
             lambda v, s: (v + np.prod(s) * np.log(256)) / np.log(2) / (s[0] * s[1]),
             "two things. First, you forget the channels",
         ),
-    ],
-    "device_share": [
-        (lambda v, g: v.mean(), "the mean over the device's own images"),
-        (lambda v, g: ops.mean(v), "the mean over the device's own images"),
-        (lambda v, g: v.sum(), "this is the sum"),
-        (lambda v, g: v.mean() / 2, "equal shares only"),
-        (lambda v, g: v.mean() / g, "you divide twice"),
-        (lambda v, g: v / g, "the parts of each image"),
-        (lambda v, g: v, "the losses as they came"),
-        (lambda v, g: v.sum() * g, "you multiply by `global_batch`; divide"),
-        (lambda v, g: v.mean() * g, "you multiply by `global_batch`; every image"),
-        (lambda v, g: v.sum() / (g - len(v)), "the *other* devices"),
-        (lambda v, g: v.sum() // g, "you round down"),
-        (lambda v, g: len(v) / g, "without its losses"),
-        (lambda v, g: -v.sum() / g, "the sign is wrong"),
-        (lambda v, g: v.sum() / np.sqrt(g), "a root of the batch"),
-        (lambda v, g: v.mean() / (g // max(len(v), 1)), "the shares differ"),
-        (lambda v, g: v.mean() * len(v) / g, "a device that got no image"),
-        (lambda v, g: v.sum() / g if len(v) else 1.0, "a device that got no image"),
-        (lambda v, g: v.max() / g, "the largest"),
-        (lambda v, g: v.sum() / g if len(v) else None, "the function returns None in one case, for losses = [],"),
-        (lambda v, g: v.mean() * len(v) / g, "right, except for a device that got no image"),
-        (lambda v, g: v.sum() / (g + 1), "these are the right results for `global_batch` + 1 in place of"),
-        (lambda v, g: v.sum() / len(v) ** 2, "two things. First, this is the mean over the device's own images"),
-        (lambda v, g: v.sum() / g**2, "every value is divided by `global_batch`"),
-        (lambda v, g: 2 * v.sum() / g, "every value is 2 times what it should be"),
-        (lambda v, g: v.sum() / g * len(v), "every value is multiplied by the length of axis 0 of `losses`"),
-        (lambda v, g: v[0] / g, "two things. First, these are the parts of each image"),
-        (lambda v, g: v.max() * len(v) / g, "this is as if all images had the largest loss"),
-        (lambda v, g: np.median(v) * len(v) / g, "this is as if all images had the median loss"),
-        (lambda v, g: (v**2).sum() / g, "these are the right results for the square of `losses` in place"),
-        (lambda v, g: v.sum() / 8, "these are the right results for `global_batch` = 8, always"),
-        (lambda v, g: round(float(v.sum() / g)), "the values are rounded to whole numbers"),
-        (lambda v, g: v[1:].sum() / g, "these are the right results for `losses` without its first row"),
-        (lambda v, g: np.exp(v.sum() / g), "this is the exponential of what is asked for"),
-        (lambda v, g: np.full(len(v), v.sum() / g), "two things. First, these are the parts of each image"),
-        (lambda v, g: v.sum() / g - v.mean(), "you subtract the mean of the device's losses"),
-        (lambda v, g: v.sum() / max(len(v), 1), "this is the mean over the device's own images"),
-        (lambda v, g: v.sum() / g / 2, "every value is ½ times what it should be"),
-        (lambda v, g: v.sum() * len(v) / g**2, "the wrong values are all too small"),
-        (lambda v, g: np.sum(np.log(v)) / g, "these are the right results for the logarithm of `losses` in"),
     ],
     "nearest_code": [
         (lambda z, c: c[nearest_code(z, c)], "the nearest codes themselves"),

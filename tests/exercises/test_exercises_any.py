@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
-from tables import solutions
+from tables import LESSONS, solutions
 
 import vae_helpers as vh
 
@@ -380,7 +380,7 @@ def test_seeds_are_restored_after_a_wrong_answer(said):
 
 
 def test_the_list_of_exercises_is_complete():
-    lessons = [value for name, value in vars(vh.check).items() if re.fullmatch(r"lesson_\d\d", name)]
+    lessons = [value for name, value in vars(vh.check).items() if re.fullmatch(r"lesson_\d\d|appendix_A\d", name)]
     found = {}
     for lesson in lessons:
         for name, value in vars(lesson).items():
@@ -395,10 +395,10 @@ def test_every_exercise_has_its_number():
     numbers = {}
     for name in NAMES:
         check = getattr(vh.check, name)
-        match = re.match(r"Exercise (\d)\.(\d)\. function\(.+\)", check.__doc__)
+        match = re.match(r"Exercise ([\dA]\d?)\.(\d)\. function\(.+\)", check.__doc__)
         assert match, name
-        lesson, number = map(int, match.groups())
-        assert check.__module__.endswith(f"lesson_0{lesson}")
-        numbers.setdefault(lesson, []).append(number)
-    assert sorted(numbers) == list(range(1, 10))
+        lesson, number = match.groups()
+        assert check.__module__.rpartition("_")[2] == lesson.zfill(2)
+        numbers.setdefault(lesson, []).append(int(number))
+    assert {lesson.zfill(2) for lesson in numbers} == set(LESSONS)
     assert all(sorted(found) == list(range(1, len(found) + 1)) for found in numbers.values())

@@ -7,6 +7,7 @@ computed here once more, in numpy and float64, not by the functions of the packa
 writes them down for a teacher.
 """
 
+from vae_helpers.exercises.appendix_A1 import device_share, own_noise, spacing
 from vae_helpers.exercises.lesson_01 import draw_fitted, pca_reconstruct, squared_error, walk
 from vae_helpers.exercises.lesson_02 import bernoulli_nll, reparameterize, train_step
 from vae_helpers.exercises.lesson_03 import effective_beta, elbo_of_one_draw, gaussian_kl, kl_between
@@ -21,7 +22,7 @@ from vae_helpers.exercises.lesson_06 import (
 )
 from vae_helpers.exercises.lesson_07 import best_variance, bits_per_pixel, importance_bound, log_normalizer
 from vae_helpers.exercises.lesson_08 import auroc, chain_step, class_probabilities, seen_nll
-from vae_helpers.exercises.lesson_09 import bits_per_dimension, device_share, nearest_code
+from vae_helpers.exercises.lesson_09 import bits_per_dimension, nearest_code
 from vae_helpers.exercises.lesson_10 import clean_code, counted_nats, perplexity
 from vae_helpers.exercises.verdicts import progress as progress
 
@@ -53,11 +54,13 @@ __all__ = [
     "mixture_log_density",
     "mutual_information_gap",
     "nearest_code",
+    "own_noise",
     "pca_reconstruct",
     "perplexity",
     "price_of_a_nat",
     "reparameterize",
     "seen_nll",
+    "spacing",
     "squared_error",
     "train_step",
     "transposed_size",

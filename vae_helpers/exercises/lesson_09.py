@@ -1,4 +1,4 @@
-"""The checks of lesson 09: bits per dimension, the share of one device, the nearest code of a codebook."""
+"""The checks of lesson 09: bits per dimension, the nearest code of a codebook."""
 
 import math
 
@@ -68,48 +68,6 @@ def bits_per_dimension(report):
     report.so_far = "for an array of losses it is right. But `loss` may also be one number:"
     report.compare([(1000.0, (32, 32, 3)), (-20.0, (4, 2, 1))], _bits, [], "one number.")
     return "per dimension, in bits, on the scale of the 256 steps."
-
-
-@exercise
-def device_share(report):
-    """Exercise 9.2. function(losses, global_batch): the losses of the images that one device got → its share.
-
-    losses: (n,); global_batch: how many images all devices got. The shares of all devices add up to the mean.
-    """
-    rng = np.random.default_rng(0)
-    cases = [(rng.uniform(1, 9, n).astype("float32"), g) for n, g in ((4, 8), (3, 8), (5, 24), (1, 3))]
-    mistakes = [
-        ("this is the mean over the device's own images. TensorFlow adds up what the devices give, so two devices "
-         "would take steps twice as large.", lambda v, g: v.mean()),
-        ("this is the sum: with more images in the batch the steps would grow.", lambda v, g: v.sum()),
-        ("you divide the mean by 2. That is right for two devices with equal shares only: divide so that every image "
-         "counts alike, whatever the shares.", lambda v, g: v.mean() / 2),
-        ("you divide twice, by the device's images and by those of all: the mean is already divided.",
-         lambda v, g: v.mean() / g),
-        ("these are the parts of each image; add them up to one number.", lambda v, g: v / g),
-        ("these are the losses as they came; the device gives one number.", lambda v, g: v),
-        ("you multiply by `global_batch`; divide by it.", lambda v, g: v.sum() * g),
-        ("you multiply by `global_batch`; every image should count 1 / global_batch.", lambda v, g: v.mean() * g),
-        ("you divide by the images of the *other* devices; divide by those of all.",
-         lambda v, g: v.sum() / (g - len(v))),
-        ("this is as if all images had the largest loss; add up the losses.", lambda v, g: v.max() * len(v) / g),
-        ("this is as if all images had the median loss; add up the losses.", lambda v, g: np.median(v) * len(v) / g),
-        ("you subtract the mean of the device's losses; only add up, and divide.", lambda v, g: v.sum() / g - v.mean()),
-        ("you round down: // gives whole numbers; use /.", lambda v, g: v.sum() // g),
-        ("this is the device's share of the images, without its losses.", lambda v, g: len(v) / g),
-        ("the sign is wrong: training makes the sum of the shares smaller.", lambda v, g: -v.sum() / g),
-        ("you divide by a root of the batch; every image should count 1 / global_batch.",
-         lambda v, g: v.sum() / np.sqrt(g)),
-        ("you divide by the number of equal shares that fit into the batch, rounded. In a ragged batch the shares "
-         "differ: each image should count 1 / global_batch.", lambda v, g: v.mean() / (g // len(v))),
-    ]  # fmt: skip
-    report.compare(cases, lambda v, g: v.sum() / g, mistakes, "one number.")
-    report.so_far = ""
-    nothing = report.array(np.zeros(0, "float32"), 5)
-    if nothing.shape != () or not np.isfinite(nothing) or nothing != 0:
-        report.wrong("right, except for a device that got no image: in a ragged last batch there may be one. It should "
-                     "give 0; the mean of nothing is not a number.")  # fmt: skip
-    return "every image counts 1 / global_batch, on whichever device it is; no image gives 0."
 
 
 def _squares(z, codebook):

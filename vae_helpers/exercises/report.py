@@ -39,7 +39,7 @@ def exercise(body):
 
     body: calls the student's function through the report, and returns what it found right, in a few words.
     """
-    names = re.match(r"Exercise [\d.]+ function\(([^)]*)\)", body.__doc__ or "")
+    names = re.match(r"Exercise [\w.]+ function\(([^)]*)\)", body.__doc__ or "")
     names = names.group(1).split(", ") if names else []
 
     @functools.wraps(body)
