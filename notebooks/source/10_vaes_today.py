@@ -1222,7 +1222,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # 3. With two levels, the ELBO has a KL for each; the lower one pays only for what the top did not predict.
 #    The top level may collapse alone.
 # 4. A diffusion model is a hierarchical VAE with very many levels and an encoder that only adds noise.
-#    As the prior of a trained VAE it draws far better codes than $\mathcal N(0, I)$ (with ten latents a mixture does as well); most of what is then left to gain lies in the decoder.
+#    As the prior of a trained VAE it draws far better codes than $\mathcal N(0, I)$, and as good ones as a mixture does.
+#    Most of what is then left to gain lies in the decoder.
 # 5. Choose the likelihood before the network: on our counts this made the larger difference.
 #
 # **Where the ideas come from.** VQ-VAE: van den Oord, Vinyals and Kavukcuoglu, *Neural Discrete Representation Learning*, NIPS 2017, equations 1 to 3.
