@@ -31,11 +31,12 @@ PAGES = SITE / "course"
 
 BADGE = re.compile(r"\[!\[Open In Colab\]\([^)]*\)\]\((?P<address>[^)]*)\)\n*")
 DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
+TIME = re.compile(r"^\*\*Time\.\*\* (.*)$", re.MULTILINE)
 HEADING = re.compile(r"^(#{2,6} .*)$", re.MULTILINE)
 FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 SIDE_ROADS = re.compile(r"^#{2,3} Side roads\b", re.MULTILINE)
 LESSON_ROW = re.compile(
-    r"^\| \[\d\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
+    r"^\| \[[A-Z\d]\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
 )
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
 NOT_DESCRIBED = "A picture. The text below it says what it shows."
@@ -43,8 +44,8 @@ LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the co
 
 
 def lessons():
-    """The names of the lessons, in their order, such as 01_autoencoder."""
-    return [path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))]
+    """The names of the lessons, in their order, such as 01_autoencoder; an appendix such as A1_name comes last."""
+    return [path.stem for path in sorted(NOTEBOOKS.glob("[0-9A-Z][0-9]_*.ipynb"))]
 
 
 def project_urls():
@@ -103,7 +104,7 @@ def lesson_page(name):
     parts = []
     for number, cell in enumerate(cells):
         if cell.cell_type == "markdown":
-            parts.append(as_markdown(cell.source))
+            parts.append(as_markdown(TIME.sub(r"```{lesson-time} \1\n```", cell.source)))
         else:
             parts.append(code(cell, folded="find_spec(" in cell.source))
             parts += list(outputs(cell, f"{name}_{number:03}", live))

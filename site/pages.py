@@ -7,6 +7,8 @@ import sys
 import course
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.directives.other import TocTree
 from sphinx.locale import get_translation
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
@@ -17,7 +19,7 @@ _ = get_translation("site")
 
 # Words with another meaning in daily or in Python's language: linked only where a lesson prints them bold or italic.
 AMBIGUOUS = {"channel", "code", "factor", "kernel", "mixture", "rate"}
-LESSON_MENTION = re.compile(r"\b[Ll]essons? (\d\d)\b|第 ?(\d\d) ?課")
+LESSON_MENTION = re.compile(r"\b(?:[Ll]essons?|[Aa]ppendix) ([A-Z\d]\d)\b|第 ?(\d\d) ?課")
 NOT_LINKED = (
     nodes.literal,
     nodes.literal_block,
@@ -99,8 +101,34 @@ class LessonLinks(SphinxDirective):
         return [row]
 
 
+class LessonTree(TocTree):
+    """The lessons in the table of contents. A pattern would find the teaching pages of a lesson as well."""
+
+    def run(self):
+        self.content = StringList([f"course/{name}" for name in course.lessons()])
+        return super().run()
+
+
+class LessonTime(SphinxDirective):
+    """The minutes of a lesson. They change with each build of it, so a message for translators has none of them."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self):
+        sentences = re.split(r"(?<=\.) (?=[A-Z])", self.arguments[0])
+        words = [f"**{_('Time.')}**", *map(in_own_language, sentences)]
+        return in_own_words(self.parse_text_to_nodes(" ".join(words)))
+
+
+def in_own_language(sentence):
+    """A sentence whose numbers are {} in the catalogue of the site."""
+    number = re.compile(r"\d+(?:\.\d+)?")
+    return str(_(number.sub("{}", sentence))).format(*number.findall(sentence))
+
+
 class LessonMap(SphinxDirective):
-    """Cards of the lessons between two numbers, such as 01-05, with the minutes that the README states."""
+    """Cards of the lessons between two numbers, such as 01-05 or 06-Z9, with the minutes that the README states."""
 
     required_arguments = 1
 
@@ -348,6 +376,8 @@ def setup(app):
     app.add_directive("moving-manifold", MovingManifold)
     app.add_directive("lesson-links", LessonLinks)
     app.add_directive("lesson-map", LessonMap)
+    app.add_directive("lesson-time", LessonTime)
+    app.add_directive("lesson-tree", LessonTree)
     others = {"gettext": (skip, skip), "text": (skip, skip), "latex": (skip, skip)}
     app.add_node(fold, html=(visit_fold, depart_fold), **others)
     app.add_node(fold_title, html=(visit_fold_title, depart_fold_title), **others)
