@@ -39,6 +39,7 @@ LESSON_ROW = re.compile(
     r"^\| \[[A-Z\d]\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
 )
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
+NAME_OF_AN_OBJECT = re.compile(r"<[\w.]+|\[<|Text\(")  # which tells a reader nothing, such as <Axes: >
 NOT_DESCRIBED = "A picture. The text below it says what it shows."
 LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the columns of the glossary
 
@@ -172,7 +173,7 @@ def shown(output, stem, cell, live):
         yield with_options("explorer", file_name)
     elif page:
         yield fence(page, "{raw} html")
-    elif "text/plain" in data:
+    elif "text/plain" in data and not NAME_OF_AN_OBJECT.match(data["text/plain"]):
         yield printed(data["text/plain"])
 
 
