@@ -140,6 +140,7 @@ class LessonMap(SphinxDirective):
     def card(self, name):
         question, *times = course.rows_of_the_map().get(name, ("", "", "", ""))
         labels = (_("in class {}"), _("side roads {}"), _("computing {}"))
+        times = [time.replace("min", str(_("min"))) for time in times]
         times = [str(label).format(time) for label, time in zip(labels, times) if time.strip("–")]
         links = [f"[{_('Read')}](course/{name}.md)", f"{{download}}`{_('Download')} <course/one-file/{name}.ipynb>`"]
         if address := course.colab_address(name):
