@@ -230,6 +230,7 @@ def test_a_docstring_becomes_fields_and_literals():
     assert api.as_rst(lines) == [
         r"Do ``x``, never \*y\* or z\_.", "", "", ":param a,b: two", "    lines.", "", "Returns c.", "Raises: nothing",
     ]  # fmt: skip
+    assert api.as_rst(['"one": a', "    and b.", '"two": c.']) == ['"one": a', "and b.", "", '"two": c.']
 
 
 @pytest.mark.parametrize(
