@@ -21,6 +21,7 @@ course, api = load("course"), load("api")
 LESSONS = course.lessons()
 each_lesson = pytest.mark.parametrize("lesson", LESSONS)
 HEAVIEST_BYTES = 2_000_000  # of a page with all it loads, before its explorer
+HEAVIEST_EXPLORER_BYTES = 2_100_000  # git keeps every version
 NARROWEST = 360  # CSS pixels
 
 
@@ -197,6 +198,12 @@ def test_a_build_saves_the_pages_of_its_explorers(tmp_path, monkeypatch):
 def test_the_explorer_of_the_front_page_is_that_of_the_package():
     page = (ROOT / "notebooks" / "live" / "trained_vae.html").read_text(encoding="utf-8")
     assert all(part in page for part in explorer._template().split("{{data}}")), "run python notebooks/build.py --front"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "live").glob("*.html")), ids=lambda path: path.stem)
+def test_the_page_of_an_explorer_is_light_and_belongs_to_a_lesson(path):
+    assert path.stat().st_size < HEAVIEST_EXPLORER_BYTES
+    assert path.stem == "trained_vae" or any(path.name in course.live_pages(lesson) for lesson in LESSONS)
 
 
 def test_code_with_a_fence_in_it_stays_whole():
@@ -418,9 +425,12 @@ def test_the_search_finds(folder, words, lesson, built, visit):
 
 
 @pytest.mark.long
-def test_the_explorer_of_the_front_page_answers_to_a_drawing(built, visit):
-    page = visit(built / "index.html", width=390)
-    assert page.locator("iframe").count() == 0  # it is not loaded before it is needed
+@pytest.mark.parametrize(
+    "name", ["index", *(f"course/{lesson}" for lesson in LESSONS if list(course.live_pages(lesson)))]
+)
+def test_an_explorer_is_loaded_when_it_comes_into_view_and_answers_to_a_drawing(name, built, visit):
+    page = visit(built / f"{name}.html", width=390)
+    assert page.locator("iframe").count() == 0
     page.locator(".explorer").scroll_into_view_if_needed()
     page.wait_for_selector(".explorer iframe")
     inside = page.frame_locator(".explorer iframe")
