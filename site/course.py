@@ -36,7 +36,7 @@ HEADING = re.compile(r"^(#{2,6} .*)$", re.MULTILINE)
 FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 SIDE_ROADS = re.compile(r"^#{2,3} Side roads\b", re.MULTILINE)
 LESSON_ROW = re.compile(
-    r"^\| \[[A-Z\d]\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
+    r"^\| \[\w\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
 )
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
 NAME_OF_AN_OBJECT = re.compile(r"<[\w.]+|\[<|Text\(")  # which tells a reader nothing, such as <Axes: >
@@ -45,8 +45,8 @@ LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the co
 
 
 def lessons():
-    """The names of the lessons, in their order, such as 01_autoencoder; an appendix such as A1_name comes last."""
-    return [path.stem for path in sorted(NOTEBOOKS.glob("[0-9A-Z][0-9]_*.ipynb"))]
+    """The names of the lessons, in their order, such as 01_autoencoder."""
+    return [path.stem for path in sorted(NOTEBOOKS.glob("[0-9A]*.ipynb"))]
 
 
 def project_urls():

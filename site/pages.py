@@ -19,7 +19,7 @@ _ = get_translation("site")
 
 # Words with another meaning in daily or in Python's language: linked only where a lesson prints them bold or italic.
 AMBIGUOUS = {"channel", "code", "factor", "kernel", "mixture", "rate"}
-LESSON_MENTION = re.compile(r"\b(?:[Ll]essons?|[Aa]ppendix) ([A-Z\d]\d)\b|第 ?(\d\d) ?課")
+LESSON_MENTION = re.compile(r"\b(?:[Ll]essons?|[Aa]ppendix) ([\dA]\d)\b|第 ?(\d\d) ?課")
 NOT_LINKED = (
     nodes.literal,
     nodes.literal_block,
@@ -105,6 +105,7 @@ class LessonTree(TocTree):
     """The lessons in the table of contents. A pattern would find the teaching pages of a lesson as well."""
 
     def run(self):
+        self.env.note_reread()  # a lesson that is added changes no file of this page
         self.content = StringList([f"course/{name}" for name in course.lessons()])
         return super().run()
 
@@ -128,7 +129,7 @@ def in_own_language(sentence):
 
 
 class LessonMap(SphinxDirective):
-    """Cards of the lessons between two numbers, such as 01-05 or 06-Z9, with the minutes that the README states."""
+    """Cards of the lessons between two numbers, such as 01-05, with the minutes that the README states."""
 
     required_arguments = 1
 
