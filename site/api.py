@@ -81,19 +81,21 @@ def directive(kind, definition, arguments, skipped):
 def as_rst(lines):
     """A docstring of the course, plain text with `code` in it, as lines of reStructuredText.
 
-    A line `name: …`, with what is indented under it, describes an argument.
+    A line `name: …`, with what is indented under it, describes an argument. What is indented under another line
+    belongs to it.
     """
-    made, field = [], False
+    made, field, hanging = [], False, False
     for line in lines:
         found = re.match(r"([a-z]\w*(?:, [a-z]\w*)*): (.*)", line)
         if found:
             made += [""] * (not field) + [f":param {found[1].replace(', ', ',')}: {escape(found[2])}"]
             field = True
-        elif field and line.startswith(" "):
-            made.append(f"    {escape(line.strip())}")
+        elif line.startswith(" ") and made and made[-1]:
+            made.append(("    " if field else "") + escape(line.strip()))
+            hanging = not field
         else:
-            made += [""] * field + [escape(line)]
-            field = False
+            made += [""] * (field or hanging) + [escape(line)]
+            field = hanging = False
     return made
 
 

@@ -31,6 +31,7 @@ PAGES = SITE / "course"
 
 BADGE = re.compile(r"\[!\[Open In Colab\]\([^)]*\)\]\((?P<address>[^)]*)\)\n*")
 DETAILS = re.compile(r"<details>\s*<summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
+TIME = re.compile(r"^\*\*Time\.\*\* (.*)$", re.MULTILINE)
 HEADING = re.compile(r"^(#{2,6} .*)$", re.MULTILINE)
 FENCED = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 SIDE_ROADS = re.compile(r"^#{2,3} Side roads\b", re.MULTILINE)
@@ -38,6 +39,7 @@ LESSON_ROW = re.compile(
     r"^\| \[\w\d · .*?\]\(notebooks/(\w+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE
 )
 GIF = re.compile(r"data:image/gif;base64,([^\"]+)")
+NAME_OF_AN_OBJECT = re.compile(r"<[\w.]+|\[<|Text\(")  # which tells a reader nothing, such as <Axes: >
 NOT_DESCRIBED = "A picture. The text below it says what it shows."
 LANGUAGES = ("繁體中文", "简体中文", "한국어", "ไทย")  # the columns of the glossary
 
@@ -103,7 +105,7 @@ def lesson_page(name):
     parts = []
     for number, cell in enumerate(cells):
         if cell.cell_type == "markdown":
-            parts.append(as_markdown(cell.source))
+            parts.append(as_markdown(TIME.sub(r"```{lesson-time} \1\n```", cell.source)))
         else:
             parts.append(code(cell, folded="find_spec(" in cell.source))
             parts += list(outputs(cell, f"{name}_{number:03}", live))
@@ -171,7 +173,7 @@ def shown(output, stem, cell, live):
         yield with_options("explorer", file_name)
     elif page:
         yield fence(page, "{raw} html")
-    elif "text/plain" in data:
+    elif "text/plain" in data and not NAME_OF_AN_OBJECT.match(data["text/plain"]):
         yield printed(data["text/plain"])
 
 

@@ -7,6 +7,8 @@ import sys
 import course
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.directives.other import TocTree
 from sphinx.locale import get_translation
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
@@ -99,6 +101,33 @@ class LessonLinks(SphinxDirective):
         return [row]
 
 
+class LessonTree(TocTree):
+    """The lessons in the table of contents. A pattern would find the teaching pages of a lesson as well."""
+
+    def run(self):
+        self.env.note_reread()  # a lesson that is added changes no file of this page
+        self.content = StringList([f"course/{name}" for name in course.lessons()])
+        return super().run()
+
+
+class LessonTime(SphinxDirective):
+    """The minutes of a lesson. They change with each build of it, so a message for translators has none of them."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self):
+        sentences = re.split(r"(?<=\.) (?=[A-Z])", self.arguments[0])
+        words = [f"**{_('Time.')}**", *map(in_own_language, sentences)]
+        return in_own_words(self.parse_text_to_nodes(" ".join(words)))
+
+
+def in_own_language(sentence):
+    """A sentence whose numbers are {} in the catalogue of the site."""
+    number = re.compile(r"\d+(?:\.\d+)?")
+    return str(_(number.sub("{}", sentence))).format(*number.findall(sentence))
+
+
 class LessonMap(SphinxDirective):
     """Cards of the lessons between two numbers, such as 01-05, with the minutes that the README states."""
 
@@ -112,6 +141,7 @@ class LessonMap(SphinxDirective):
     def card(self, name):
         question, *times = course.rows_of_the_map().get(name, ("", "", "", ""))
         labels = (_("in class {}"), _("side roads {}"), _("computing {}"))
+        times = [time.replace("min", str(_("min"))) for time in times]
         times = [str(label).format(time) for label, time in zip(labels, times) if time.strip("–")]
         links = [f"[{_('Read')}](course/{name}.md)", f"{{download}}`{_('Download')} <course/one-file/{name}.ipynb>`"]
         if address := course.colab_address(name):
@@ -183,6 +213,8 @@ class MarkAsides(SphinxTransform):
 
     def apply(self):
         for paragraph in self.document.findall(nodes.paragraph):
+            if isinstance(paragraph.parent, nodes.entry):  # a cell of a table has no room for it
+                continue
             beginning = paragraph.astext()[:20]
             for words, name in ASIDES.items():
                 if re.match(rf"{words}\b", beginning):
@@ -348,6 +380,8 @@ def setup(app):
     app.add_directive("moving-manifold", MovingManifold)
     app.add_directive("lesson-links", LessonLinks)
     app.add_directive("lesson-map", LessonMap)
+    app.add_directive("lesson-time", LessonTime)
+    app.add_directive("lesson-tree", LessonTree)
     others = {"gettext": (skip, skip), "text": (skip, skip), "latex": (skip, skip)}
     app.add_node(fold, html=(visit_fold, depart_fold), **others)
     app.add_node(fold_title, html=(visit_fold_title, depart_fold_title), **others)

@@ -21,6 +21,7 @@ course, api = load("course"), load("api")
 LESSONS = course.lessons()
 each_lesson = pytest.mark.parametrize("lesson", LESSONS)
 HEAVIEST_BYTES = 2_000_000  # of a page with all it loads, before its explorer
+HEAVIEST_EXPLORER_BYTES = 2_100_000  # git keeps every version
 NARROWEST = 360  # CSS pixels
 
 
@@ -152,6 +153,29 @@ def test_a_printed_table_keeps_its_lines_whole(page_of):
     assert ":class: output columns\na  b\n" in prints("a  b\n") and ":class: output\na b\n" in prints("a b\n")
 
 
+def test_the_name_of_an_object_is_not_shown(page_of):
+    def shows(words):
+        return page_of(TITLE, code("x", nbformat.v4.new_output("execute_result", data={"text/plain": words})), LAST)
+
+    names = ("<Axes: >", "<keras.src.History at 0x7ff4>", "Text(0.5, 0, 'nats')", "[<matplotlib.lines.Line2D at 0x7f>]")
+    assert all(words not in shows(words) for words in names)
+    assert all(words in shows(words) for words in ("0.5 < 1", "array([1])", "LatentExplorer(tiles=0)"))
+
+
+def test_minutes_are_no_part_of_what_is_translated(page_of):
+    head = text("# 01 · Test\n\nA promise.\n\n**Time.** 75 minutes in one sitting.\n\nMore.")
+    assert "```{lesson-time} 75 minutes in one sitting.\n```\n\nMore." in page_of(head, LAST)
+
+
+def test_an_appendix_is_a_lesson_and_comes_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(course, "NOTEBOOKS", tmp_path)
+    for name in ("10_today", "A1_more", "09_larger", "Untitled"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert course.lessons() == ["09_larger", "10_today", "A1_more"]
+    row = "| [A1 · More](notebooks/A1_more.ipynb) | Why? | 5 min | – | 1 min |"
+    assert course.LESSON_ROW.findall(row) == [("A1_more", "Why?", "5 min", "–", "1 min")]
+
+
 def test_a_build_saves_the_pages_of_its_explorers(tmp_path, monkeypatch):
     notebooks = SourceFileLoader("build", str(ROOT / "notebooks" / "build.py")).load_module()
     monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
@@ -174,6 +198,12 @@ def test_a_build_saves_the_pages_of_its_explorers(tmp_path, monkeypatch):
 def test_the_explorer_of_the_front_page_is_that_of_the_package():
     page = (ROOT / "notebooks" / "live" / "trained_vae.html").read_text(encoding="utf-8")
     assert all(part in page for part in explorer._template().split("{{data}}")), "run python notebooks/build.py --front"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "live").glob("*.html")), ids=lambda path: path.stem)
+def test_the_page_of_an_explorer_is_light_and_belongs_to_a_lesson(path):
+    assert path.stat().st_size < HEAVIEST_EXPLORER_BYTES
+    assert path.stem == "trained_vae" or any(path.name in course.live_pages(lesson) for lesson in LESSONS)
 
 
 def test_code_with_a_fence_in_it_stays_whole():
@@ -207,6 +237,7 @@ def test_a_docstring_becomes_fields_and_literals():
     assert api.as_rst(lines) == [
         r"Do ``x``, never \*y\* or z\_.", "", "", ":param a,b: two", "    lines.", "", "Returns c.", "Raises: nothing",
     ]  # fmt: skip
+    assert api.as_rst(['"one": a', "    and b.", '"two": c.']) == ['"one": a', "and b.", "", '"two": c.']
 
 
 @pytest.mark.parametrize(
@@ -256,6 +287,12 @@ def pages(built):
 def test_every_lesson_has_its_page_in_every_language(built, pages):
     for folder in (built, built / "zh_TW"):
         assert {(folder / "course" / f"{lesson}.html").resolve() for lesson in LESSONS} <= set(pages)
+
+
+def test_the_table_of_contents_has_the_lessons_and_no_teaching_page_among_them(built):
+    page = (built / "index.html").read_text(encoding="utf-8")
+    course_tree = page.partition('class="sidebar-tree"')[2].partition("</ul>")[0]
+    assert re.findall(r'href="course/(\w+)\.html"', course_tree) == LESSONS
 
 
 def test_every_link_and_every_anchor_within_the_site_resolves(pages):
@@ -388,9 +425,12 @@ def test_the_search_finds(folder, words, lesson, built, visit):
 
 
 @pytest.mark.long
-def test_the_explorer_of_the_front_page_answers_to_a_drawing(built, visit):
-    page = visit(built / "index.html", width=390)
-    assert page.locator("iframe").count() == 0  # it is not loaded before it is needed
+@pytest.mark.parametrize(
+    "name", ["index", *(f"course/{lesson}" for lesson in LESSONS if list(course.live_pages(lesson)))]
+)
+def test_an_explorer_is_loaded_when_it_comes_into_view_and_answers_to_a_drawing(name, built, visit):
+    page = visit(built / f"{name}.html", width=390)
+    assert page.locator("iframe").count() == 0
     page.locator(".explorer").scroll_into_view_if_needed()
     page.wait_for_selector(".explorer iframe")
     inside = page.frame_locator(".explorer iframe")

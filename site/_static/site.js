@@ -41,6 +41,13 @@ function watchExplorers() {
   document.querySelectorAll(".explorer").forEach((place) => seen.observe(place));
 }
 
+// On a phone a wide picture would become too small to read: it keeps half of its width, and scrolls.
+function keepPicturesReadable() {
+  for (const picture of document.querySelectorAll("img.output")) {
+    picture.style.minWidth = `${picture.getAttribute("width") / 2}px`;
+  }
+}
+
 // Who has no mouse must be able to scroll what is too wide.
 function openToKeys() {
   for (const element of document.querySelectorAll("pre, .table-wrapper, .math.display")) {
@@ -61,6 +68,7 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
 document.addEventListener("DOMContentLoaded", () => {
   drawFormulas();
   watchExplorers();
+  keepPicturesReadable();
   openToKeys();
   openFold();
   document.addEventListener("toggle", openToKeys, true);
