@@ -1,5 +1,6 @@
 """The tests of understanding: their numbers are right, and the notebook tells right answers from wrong ones."""
 
+import re
 import sys
 from math import ceil, exp, floor, log, log2, pi, sqrt
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
+import build
 import classroom
 import quiz
 
@@ -98,6 +100,25 @@ COMPUTED = {
     "08.3": [AUROC, 1 - AUROC],
     "08.4": [SEEN, SEEN + softplus(-1) + 1, "a"],
     "08.5": mean_and_error(np.array([71, 64, 69, 73, 66, 70]) - [66, 65, 66, 70, 60, 69]),
+    "final.1": [20 * 20 * 6, 400 * 100 + 100 + 100 * 5 + 5],
+    "final.2": ["b"],
+    "final.3": [0.5 + 2 * exp(-1.386 / 2), -1 - 1, kl(0.5, -1.386) + kl(-1, 0)],
+    "final.5": ["b"],
+    "final.6": [coins(0.5, 0.25), coins(0.25, 0.5)],
+    "final.7": [102 + 4.5 - 88, -102 - 1.5],
+    "final.8": [64 * 64 * 0.001, 64 * 64 * 0.001 / 32],
+    "final.9": [conv(40, 1, 16, 5, 3, "valid")[0], (12 - 1) * 3 + 5, conv(40, 1, 16, 5, 3, "valid")[1]],
+    "final.10": ["a"],
+    "final.11": [6.2 - 5.7, -150 + 6.2 - 5.7],
+    "final.12": [0.08 / 4, 0.08 * log(4)],
+    "final.13": [(97 - 85) / (20 - 12), 1],
+    "final.14": ["a", "c"],
+    "final.15": [8 - 1000 / (784 * log(2)), 1000 - 784 * log(256)],
+    "final.16": [(-100 - 103 - 100) / 3, log((2 * exp(-100) + exp(-103)) / 3)],
+    "final.17": [(1 + 0.5 * 2 + 3) / 6],
+    "final.18": [9.0 - 8.1, 9.0 - 8.1 - 0.6],
+    "final.19": [conv(8, 64, 64, 3, 1, "same")[1], conv(8, 128, 128, 3, 1, "same")[1]],
+    "final.20": [36 * log(32), 40 + 55],
 }
 
 
@@ -125,6 +146,16 @@ def test_the_notebook_holds_every_question_and_runs_unanswered(cells, checks, ca
         exec(call, checks)
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(calls) and all(": not yet. Give " in line for line in said)
+
+
+def test_the_final_has_twenty_questions_over_all_lessons_and_its_points_add_up():
+    text = (classroom.TEACHING / "final_test.md").read_text("utf-8")
+    points = re.findall(r"^\*\*(\d+)\.\*\* \((\d) points\)", text, re.MULTILINE)
+    table = re.findall(r"^\| (\d+) \| (\d) \| (\d\d) \| ", text, re.MULTILINE)
+    assert [row[:2] for row in table] == points and [int(number) for number, _ in points] == list(range(1, 21))
+    total = re.search(r"over the course, (\d+) points", text)[1]
+    assert sum(int(each) for _, each in points) == int(total)
+    assert {lesson for _, _, lesson in table} >= {source.stem[:2] for source in build.SOURCES}
 
 
 def test_a_question_that_asks_for_numbers_says_which():
