@@ -7,6 +7,7 @@ import textwrap
 import build
 import lesson
 import minutes
+import quiz
 
 TEACHING = build.NOTEBOOKS / "teaching"
 CHECKS = build.NOTEBOOKS.parent / "vae_helpers" / "exercises"
@@ -129,6 +130,7 @@ def pages():
         made[path] = SKELETON.sub(lambda _: skeleton(source), text)  # noqa: B023 - called at once
     for path in sorted(TEACHING.glob("*.md")):
         made[path] = with_stamps(made.get(path) or path.read_text("utf-8"))
+    made[TEACHING / "tests.ipynb"] = quiz.notebook(TEACHING)
     return made
 
 

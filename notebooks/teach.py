@@ -7,8 +7,8 @@
                                             where Chromium or Chrome is installed
 
     python notebooks/teach.py nbgrader 02   handouts/nbgrader/: a course folder for nbgrader, see grading.md
-    python notebooks/teach.py pages         notebooks/teaching/: the answers, the skeletons of the plans, the minutes;
-                                            run it again when a lesson has changed
+    python notebooks/teach.py pages         notebooks/teaching/: the answers, the skeletons of the plans, the minutes,
+                                            the tests as a notebook; run it again when a lesson or a test has changed
 
 Without a number: all lessons. Formulas are drawn by ziamath, which is not in requirements.txt: pip install ziamath.
 """
