@@ -29,9 +29,7 @@
 from importlib.util import find_spec
 
 if find_spec("vae_helpers") is None:
-    print(
-        "This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder."
-    )
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
