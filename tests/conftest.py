@@ -1,6 +1,7 @@
 """What several test files share."""
 
 import faulthandler
+import gc
 import os
 import subprocess
 import sys
@@ -11,6 +12,15 @@ import numpy as np
 import pytest
 
 import vae_helpers as vh
+
+gc.disable()  # until all is imported
+
+
+def pytest_collection_finish():
+    """Python looks through all objects for garbage, again and again. What the imports brought is none."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
