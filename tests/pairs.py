@@ -13,7 +13,7 @@ def by_pairs(**arguments):
     """
     names, values = list(arguments), [list(choices) for choices in arguments.values()]
     combinations = list(itertools.product(*map(range, map(len, values))))
-    needed = _cover(combinations)
+    needed = cover(combinations)
     rows = [
         pytest.param(
             *(choices[i] for choices, i in zip(values, combination)),
@@ -24,7 +24,7 @@ def by_pairs(**arguments):
     return pytest.mark.parametrize(names, rows)
 
 
-def _cover(combinations):
+def cover(combinations):
     """Few of the combinations, in which each pair of places with its two values occurs: always the one with most."""
 
     def pairs(combination):

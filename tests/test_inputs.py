@@ -1,5 +1,6 @@
 """What people bring: every dtype by every way, and each thing that is refused, with a remedy that works."""
 
+import itertools
 import re
 
 import keras
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-from pairs import by_pairs
+from pairs import by_pairs, cover
 from PIL import Image
 
 import vae_helpers as vh
@@ -85,6 +86,13 @@ def still(model):
     before = model.get_weights()
     yield model
     model.set_weights(before)  # numbers that are not finite spoil it
+
+
+def test_the_default_suite_has_each_pair_of_arguments():
+    chosen = cover(list(itertools.product(range(8), range(6), range(7))))
+    assert len(chosen) < 70
+    for one, other in itertools.combinations(range(3), 2):
+        assert len({(row[one], row[other]) for row in chosen}) == [8, 6, 7][one] * [8, 6, 7][other]
 
 
 @by_pairs(use=USES, source=SOURCES, dtype=DTYPES)
