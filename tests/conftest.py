@@ -1,11 +1,14 @@
 """What several test files share."""
 
+import copy
 import faulthandler
+import functools
 import gc
 import os
 import subprocess
 import sys
 
+import jupytext
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +24,16 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def each_source_is_parsed_once():
+    """Some five hundred tests look at the sources of the lessons."""
+    parse = jupytext.reads
+    parsed = functools.cache(parse)
+    jupytext.reads = lambda text, fmt=None: copy.deepcopy(parsed(text, fmt))
+    yield
+    jupytext.reads = parse
 
 
 @pytest.fixture(autouse=True)
