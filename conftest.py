@@ -58,6 +58,25 @@ def is_exercise(cell):
     return "vh.check." in cell.source
 
 
+def pytest_configure(config):
+    # xdist would begin with the files that have most tests, which are not the slow ones.
+    config.option.loadscopereorder = False
+
+
+# The slow files of tests/: with a long one at the end, one of two workers would have nothing to do.
+SLOW = ("test_inputs", "test_training", "test_models", "test_callbacks", "test_explorer_drawing", "test_explorer_page")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Lessons first, then the slow files, then the others as they come: what is short fills the gaps at the end."""
+
+    def place(item):
+        return 0 if item.path.suffix == ".ipynb" else 1 if item.path.stem in SLOW else 2
+
+    items.sort(key=place)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_collect_file(file_path, parent):
     outcome = yield

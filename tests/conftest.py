@@ -1,16 +1,39 @@
 """What several test files share."""
 
+import copy
 import faulthandler
+import functools
+import gc
 import os
 import subprocess
 import sys
 
+import jupytext
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 import vae_helpers as vh
+
+gc.disable()  # until all is imported
+
+
+def pytest_collection_finish():
+    """Python looks through all objects for garbage, again and again. What the imports brought is none."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def each_source_is_parsed_once():
+    """Some five hundred tests look at the sources of the lessons."""
+    parse = jupytext.reads
+    parsed = functools.cache(parse)
+    jupytext.reads = lambda text, fmt=None: copy.deepcopy(parsed(text, fmt))
+    yield
+    jupytext.reads = parse
 
 
 @pytest.fixture(autouse=True)

@@ -39,11 +39,12 @@ def whole(tmp_path_factory):
     return uninterrupted(tmp_path_factory.mktemp("whole") / "run", 4)
 
 
-def test_killed_in_an_epoch_or_while_writing_it_ends_in_the_same_weights_and_history(tmp_path, whole):
-    for moment in ("file 3", "step 2"):  # while the second epoch is written; in the middle of the second epoch
-        process = start(tmp_path / "run", 4, moment)
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == -signal.SIGKILL, errors
+# While the second epoch is written; in the middle of the second epoch, where less can be lost.
+@pytest.mark.parametrize("moment", ["file 3", pytest.param("step 2", marks=pytest.mark.long)])
+def test_killed_in_an_epoch_or_while_writing_it_ends_in_the_same_weights_and_history(tmp_path, whole, moment):
+    process = start(tmp_path / "run", 4, moment)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL, errors
     process = start(tmp_path / "run", 4, "never")
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -299,7 +300,7 @@ DAMAGE = {
     "a text": lambda content: b"my notes\n",
     **{
         f"a bit at {part} %": lambda content, part=part: flipped(content, part * len(content) // 100)
-        for part in range(0, 100, 5)
+        for part in range(0, 100, 20)
     },
 }
 

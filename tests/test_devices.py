@@ -169,7 +169,13 @@ def build(kind, **kwargs):
 
 
 @pytest.mark.parametrize(
-    "policy, kind", [("float64", "mlp"), ("mixed_float16", "mlp"), ("mixed_float16", "conv"), ("mixed_bfloat16", "mlp")]
+    "policy, kind",
+    [
+        ("float64", "mlp"),
+        ("mixed_float16", "conv"),
+        ("mixed_bfloat16", "mlp"),
+        pytest.param("mixed_float16", "mlp", marks=pytest.mark.long),
+    ],
 )
 def test_a_vae_trains_in_any_precision(precision, digits, policy, kind):
     precision(policy)

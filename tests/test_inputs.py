@@ -1,5 +1,6 @@
 """What people bring: every dtype by every way, and each thing that is refused, with a remedy that works."""
 
+import itertools
 import re
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from pairs import by_pairs, cover
 from PIL import Image
 
 import vae_helpers as vh
@@ -86,13 +88,18 @@ def still(model):
     model.set_weights(before)  # numbers that are not finite spoil it
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("use", USES)
-def test_every_source_of_every_dtype_does_for_every_function(still, binary_images, expected, source, use):
-    for dtype in DTYPES:
-        found = USES[use](still, SOURCES[source](binary_images.astype(dtype)))
-        tolerance = {"rtol": 0.05} if use in ("fit", "evaluate", "log_likelihood") else {"atol": 1e-5}  # noise
-        np.testing.assert_allclose(found, expected[use], err_msg=dtype, **tolerance)
+def test_the_default_suite_has_each_pair_of_arguments():
+    chosen = cover(list(itertools.product(range(8), range(6), range(7))))
+    assert len(chosen) < 70
+    for one, other in itertools.combinations(range(3), 2):
+        assert len({(row[one], row[other]) for row in chosen}) == [8, 6, 7][one] * [8, 6, 7][other]
+
+
+@by_pairs(use=USES, source=SOURCES, dtype=DTYPES)
+def test_every_source_of_every_dtype_does_for_every_function(still, binary_images, expected, source, use, dtype):
+    found = USES[use](still, SOURCES[source](binary_images.astype(dtype)))
+    tolerance = {"rtol": 0.05} if use in ("fit", "evaluate", "log_likelihood") else {"atol": 1e-5}  # noise
+    np.testing.assert_allclose(found, expected[use], **tolerance)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -139,13 +146,16 @@ def late(x, value):
     return x
 
 
-@pytest.mark.parametrize(
-    "value, problem", [(255.0, "to 255.*by 255"), (-3.0, "from -3 "), (np.nan, "finite"), (np.inf, "finite")]
+BAD_PIXELS = {255.0: "to 255.*by 255", -3.0: "from -3 ", np.nan: "finite", np.inf: "finite"}
+
+
+@by_pairs(
+    use=["fit", "validation", "evaluate", "predict", "encode", "reconstruct", "log_likelihood"],
+    source=["Dataset", "pairs", "PyDataset", "generator"],
+    value=BAD_PIXELS,
 )
-@pytest.mark.parametrize("source", ["Dataset", "pairs", "PyDataset", "generator"])
-@pytest.mark.parametrize("use", ["fit", "validation", "evaluate", "predict", "encode", "reconstruct", "log_likelihood"])
-def test_a_bad_pixel_in_a_late_batch_is_found(still, grey, use, source, value, problem):
-    bad = SOURCES[source](late(grey, value))
+def test_a_bad_pixel_in_a_late_batch_is_found(still, grey, use, source, value):
+    bad, problem = SOURCES[source](late(grey, value)), BAD_PIXELS[value]
     if use == "validation":
         if source == "generator":
             pytest.skip("Keras takes no generator without a count of steps")
@@ -534,20 +544,11 @@ def test_a_decoder_that_ends_in_any_number_is_taken(end):
     assert vh.VAE(vh.mlp_encoder(SHAPE, 2), decoder(end)).sample(2).shape == (2, *SHAPE)
 
 
-LEGACY = """
-import os; os.environ["TF_USE_LEGACY_KERAS"] = "1"
-import vae_helpers as vh, tf_keras
-L = tf_keras.layers
-image, z = tf_keras.Input((4, 4, 1)), tf_keras.Input((2,))
-h = L.Flatten()(image)
-encoder = tf_keras.Model(image, [L.Dense(2)(h), L.Dense(2)(h)])
-try:
-    vh.VAE(encoder, tf_keras.Model(z, L.Reshape((4, 4, 1))(L.Dense(16)(z))))
-except ValueError as error:
-    print(error)
-"""
-
-
-def test_networks_of_legacy_keras_are_refused(run_python):
-    pytest.importorskip("tf_keras", reason="tf_keras is not installed")
-    assert "the encoder is a network of legacy Keras" in run_python(LEGACY).stdout
+def test_networks_of_legacy_keras_are_refused():
+    legacy = pytest.importorskip("tf_keras", reason="tf_keras is not installed")
+    image, z = legacy.Input(SHAPE), legacy.Input((2,))
+    h = legacy.layers.Flatten()(image)
+    encoder = legacy.Model(image, [legacy.layers.Dense(2)(h), legacy.layers.Dense(2)(h)])
+    decoder = legacy.Model(z, legacy.layers.Reshape(SHAPE)(legacy.layers.Dense(16)(z)))
+    with pytest.raises(ValueError, match="the encoder is a network of legacy Keras"):
+        vh.VAE(encoder, decoder)

@@ -37,7 +37,7 @@ def with_strong_heads(vae, seed=0):
 # The loss
 
 
-@pytest.mark.parametrize("beta, batch_size", [(0, 16), (0.5, 16), (4, 16), (1, 1), (1, 37)])
+@pytest.mark.parametrize("beta, batch_size", [(0, 16), (4, 1), (0.5, 37)])
 def test_loss_is_reconstruction_plus_beta_times_kl(make_vae, grey, beta, batch_size):
     vae = with_strong_heads(make_vae(beta=beta))
     logs = last(vae.fit(grey, validation_data=grey[:21], batch_size=batch_size, epochs=2, verbose=0))
@@ -363,7 +363,7 @@ def saved(tmp_path_factory, run_python):
         model.save(folder / f"{name}.keras")
     process = run_python(LOAD_AND_GO_ON, folder)
     images = {name: (model.reconstruct(x), np.load(folder / f"{name}.npy")) for name, model in models.items()}
-    return json.loads(process.stdout.splitlines()[-1]), images, process.stderr
+    return json.loads(process.stdout.splitlines()[-1]), images, process
 
 
 BOTH = pytest.mark.parametrize("name", ["vae", "autoencoder"])
@@ -385,10 +385,10 @@ def test_a_saved_model_goes_on_training_in_a_fresh_process(saved, name):
 
 
 @BOTH
-def test_a_saved_model_loads_and_trains_without_a_warning(saved, name):
-    report, _, stderr = saved
+def test_the_package_is_imported_and_a_saved_model_loads_and_trains_without_a_word(saved, name):
+    report, _, process = saved
     assert report[name]["warnings"] == []
-    assert stderr == ""
+    assert process.stderr == "" and process.stdout == json.dumps(report) + "\n"
 
 
 def test_saved_models_keep_their_settings(saved):

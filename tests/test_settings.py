@@ -260,11 +260,6 @@ def test_import_adds_less_than_half_a_second_to_tensorflow_and_leaves_probabilit
     assert any(float(run_python(IMPORT_AFTER_TENSORFLOW).stdout) < 0.5 for _ in range(3))
 
 
-def test_import_first_prints_nothing(run_python):
-    process = run_python("import vae_helpers, tensorflow as tf; tf.constant(1.0) + 1")
-    assert process.stderr == "" and process.stdout == ""
-
-
 def test_files_for_later_lessons_are_kept_apart_by_profile(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     quick = vh.run_settings().saved("model.keras")

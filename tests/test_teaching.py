@@ -113,7 +113,8 @@ PROJECTS = re.findall(r"```python\n(.*?)```", (classroom.TEACHING / "projects.md
 @pytest.mark.parametrize("cell", PROJECTS, ids=["photographs", "table", "sound", "critique"])
 def test_the_first_cell_of_a_project_runs(cell, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(re.sub(r"epochs=\d+", "epochs=1", cell), "a project", "exec"), {})
+    short = re.sub(r"epochs=\d+", "epochs=1", cell).replace("in (2, 5, 10)", "in (2,)")
+    exec(compile(short, "a project", "exec"), {})
 
 
 # Slides and sheets
