@@ -404,3 +404,22 @@ def test_a_trained_model_becomes_tflite(grey):
         if model is vae:  # it draws noise, and TFLite has no operation of its own for that
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
         assert len(converter.convert()) > 1000
+
+
+def test_a_y_or_weights_of_another_shape_than_before_are_refused_with_the_remedy():
+    """Keras joins the shapes that one model has met, and then knows none."""
+    x = np.random.default_rng(0).random((32, 4, 4, 1), dtype="float32")
+    vae = vh.VAE(vh.mlp_encoder((4, 4, 1), 2, (8,)), vh.mlp_decoder((4, 4, 1), 2, (8,)))
+    vae.compile("sgd")
+    labels, ones = np.arange(32) % 10, {digit: 1.0 for digit in range(10)}
+    vae.fit(x, labels, class_weight=ones, verbose=0)
+    with pytest.raises(ValueError, match=r"y comes without a known shape.*compile"):
+        vae.fit(x, np.eye(10)[labels], class_weight=ones, verbose=0)
+    vae.compile("sgd")
+    vae.fit(x, np.eye(10)[labels], class_weight=ones, verbose=0)
+
+    batches = lambda weights: tf.data.Dataset.from_tensor_slices((x, x, weights)).batch(16)  # noqa: E731
+    vae.compile("sgd")
+    vae.fit(batches(np.ones(32, "float32")), verbose=0)
+    with pytest.raises(ValueError, match="give one number for each image"):
+        vae.fit(batches(np.ones_like(x)), verbose=0)

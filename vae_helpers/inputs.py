@@ -174,9 +174,12 @@ def target(x, y, image_shape):
     """
     if y is None:
         return x
-    rank = getattr(y.shape, "rank", len(y.shape))
-    if rank is None:
-        raise ValueError("y comes without shapes: give labels, or images, with tf.ensure_shape.")
+    rank = y.shape.rank if hasattr(y.shape, "rank") else len(y.shape)
+    if rank is None:  # a Dataset without shapes, or Keras, which joins the shapes of several calls of fit
+        raise ValueError(
+            "y comes without a known shape. Where this model was trained with a y of another shape before, call "
+            "compile(…) again; in a Dataset, give labels or images a shape with tf.ensure_shape."
+        )
     if tuple(y.shape[1:]) == tuple(image_shape):
         return y
     if rank > 2:

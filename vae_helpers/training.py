@@ -232,8 +232,10 @@ class EncoderDecoder(keras.Model):
         self.reconstruction_tracker.look_at(x, images)
         if sample_weight is None:
             return images, 1.0
-        if math.prod(sample_weight.shape[1:]) != 1:
-            raise ValueError(f"sample_weight has shape {tuple(sample_weight.shape)}; give one number for each image.")
+        shape = sample_weight.shape
+        # No rank: Keras has joined the shapes of several calls.
+        if getattr(shape, "rank", 1) is None or math.prod(shape[1:]) != 1:
+            raise ValueError(f"sample_weight has shape {shape}; give one number for each image, (n,) in every call.")
         return images, ops.reshape(ops.cast(sample_weight, images.dtype), (-1,))
 
     # Keras
