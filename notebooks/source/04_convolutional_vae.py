@@ -63,6 +63,8 @@ data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %%
 digit = data.x_train[0]  # (28, 28, 1)
+# `ops.conv` is made for many images, channels and filters at once, so one image is a batch of one, (1, 28, 28, 1),
+# and one kernel has one channel and one filter: (3, 3, 1, 1).
 kernels = {
     "left to right": np.array([[-1, 0, 1]] * 3, "float32"),
     "top to bottom": np.array([[-1, 0, 1]] * 3, "float32").T,
@@ -171,7 +173,8 @@ for ax, picture, title in zip(axes, (small, kernel, stamped), ("input, 4 × 4", 
     ax.set(title=title, xticks=np.arange(-0.5, len(picture)), yticks=np.arange(-0.5, len(picture)))
     ax.tick_params(length=0, labelbottom=False, labelleft=False)
     for i, j in zip(*np.nonzero(picture)):
-        ax.text(j, i, f"{picture[i, j]:.1f}", ha="center", va="center", color="tab:orange", fontsize=9)
+        color = "black" if picture[i, j] > 0.5 else "white"
+        ax.text(j, i, f"{picture[i, j]:.1f}", ha="center", va="center", color=color, fontsize=11)
 
 # %% [markdown]
 # **What you see.** Three numbers on the left become three copies of the kernel on the right, each multiplied by its number, twice as far apart.
@@ -329,7 +332,8 @@ def train_seeds(build, test_images, images, **recipe):
 # **Predict.** Each row below changes one thing of the best row above it.
 # Which change brings most?
 # And does one of them make the result worse?
-# (The cell takes about a minute, and prints a line for each row.)
+# (The cell takes about a minute, and prints a line for each row.
+# `vh.expect` compares a number with the one in the text, and speaks only if they differ.)
 
 # %%
 ladder = {
@@ -466,7 +470,7 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # | Dense, same seconds | two Dense layers of 256 on each side, 5 passes in place of 3 | seconds of computing |
 # | larger convolutions | 16 and 32 filters | passes over the images |
 #
-# All train on the same 10,000 images in batches of 64, from the mean, with the schedule and three seeds.
+# All train on the same 10,000 images in batches of 64, which take less time than batches of 32, from the mean, with the schedule and three seeds.
 # We tried few learning rates beforehand, on validation images:
 #
 # | row | rates tried | taken |
@@ -476,7 +480,7 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # | larger convolutions | 0.008: one seed of three did not learn, with 2 latents | 0.004 |
 #
 # So no row is tuned to its end: a gap of few nats between two rows could be one of their rates.
-# What we report is the ELBO of the test images.
+# What we report is the ELBO of every second test image, 5,000 in all.
 # The seconds are those of the processor: the time of both cores, added up.
 # (On a graphics card they mean little.)
 
@@ -523,7 +527,8 @@ def race(latents, images, test_images):
 # Which the worst?
 
 # %%
-two_latents = race(2, few, data.x_test)
+half_test = data.x_test[::2]  # half of the images, half of the time
+two_latents = race(2, few, half_test)
 gap = two_latents["Dense, same seconds"].mean() - two_latents["convolutions"].mean()
 vh.expect("2 latents: Dense, same seconds, minus convolutions", gap, at_least=5, at_most=17)
 
@@ -541,7 +546,7 @@ vh.expect("2 latents: Dense, same seconds, minus convolutions", gap, at_least=5,
 # (About 40 seconds again.)
 
 # %%
-ten_latents = race(10, few, data.x_test)
+ten_latents = race(10, few, half_test)
 gap = ten_latents["convolutions"].mean() - ten_latents["Dense, same seconds"].mean()
 vh.expect("10 latents: convolutions minus Dense, same seconds", gap, at_least=3, at_most=11)
 
@@ -556,7 +561,7 @@ vh.expect("10 latents: convolutions minus Dense, same seconds", gap, at_least=3,
 
 # %%
 recipe = {"rate": 8e-3, "batch": 64, "epochs": settings.budget, "at_mean": True}
-without, _, _ = train_seeds(networks(10)["convolutions"][0], data.x_test, few, **recipe)
+without, _, _ = train_seeds(networks(10)["convolutions"][0], half_test, few, **recipe)
 effect = ten_latents["convolutions"].mean() - without.mean()
 print(
     f"without the schedule {without.mean():.1f}, the seeds: {without.round(1)}; the schedule brings {effect:.1f} nats"
@@ -585,7 +590,7 @@ def shift(images, seed):
     return np.stack([one[i : i + 28, j : j + 28] for one, (i, j) in zip(padded, corners)])
 
 
-shifted, shifted_test = shift(few, seed=0), shift(data.x_test, seed=1)
+shifted, shifted_test = shift(few, seed=0), shift(half_test, seed=1)
 moved = race(10, shifted, shifted_test)
 
 # %% alt="Ten digits in the middle of their pictures, and below the same ten, each moved to another place."
@@ -786,25 +791,24 @@ vh.expect("entropy of the grey pixels", entropy(grey), at_least=44, at_most=47)
 # - On which images was it measured: on those of the training, or on others?
 # - Where is the floor?
 #
-# We train a usual network for two epochs on 20,000 images, with the mean over the latents, that is `beta=0.5`.
+# We train a usual network for two epochs on 10,000 images, with the mean over the latents, that is `beta=0.5`.
 # Then we report all three answers.
-# (About 20 seconds on two idle cores.)
+# (About ten seconds on two idle cores.)
 
 # %%
 fashion = vh.load_images("fashion_mnist", validation=5000)
 keras.utils.set_random_seed(settings.seed)
 encoder = vh.conv_encoder((28, 28, 1), latent_dim=2, filters=(32, 64), dense=(16,))
 fashion_vae = vh.VAE(encoder, vh.conv_decoder((28, 28, 1), latent_dim=2, filters=(64, 32)), beta=0.5)
-fashion_vae.fit(
-    **prepare(fashion_vae, fashion.x_train[: 2 * settings.samples], 3e-3, 64, 2, at_mean=True, schedule=True)
-)
+clothes = fashion.x_train[: settings.samples]
+fashion_vae.fit(**prepare(fashion_vae, clothes, 3e-3, 64, 2, at_mean=True, schedule=True))
 
 scores = fashion_vae.evaluate(fashion.x_test, batch_size=500, verbose=0, return_dict=True)
 print(f"{fashion_vae.count_params():,} parameters; nats per test image:")
 print(f"the loss with beta = 1/2      {scores['loss']:6.1f}")
 print(f"the loss with beta = 1        {scores['reconstruction'] + scores['kl']:6.1f}")
 print(f"entropy of the grey pixels    {entropy(fashion.x_test):6.1f}   (no decoder comes below)")
-vh.expect("test loss with beta = 1/2", scores["loss"], at_least=267, at_most=280)
+vh.expect("test loss with beta = 1/2", scores["loss"], at_least=267, at_most=295)
 
 # %% alt="Left, the codes of Fashion-MNIST test images in ten colours, with a dashed square from −2 to 2. Right, the square decoded, 10 by 10 images."
 mean, _ = fashion_vae.encode(fashion.x_test)
@@ -927,7 +931,7 @@ vh.expect("price in the corner / in the middle", prices[1] / prices[0], at_least
 # We train our network with such layers behind the encoder's convolutions, and encode one digit in 20 batches of 64.
 
 # %%
-keras.utils.set_random_seed(settings.seed)
+keras.utils.set_random_seed(0)
 image = keras.Input((28, 28, 1))
 x = image
 for filters in (32, 64):
@@ -944,7 +948,7 @@ moves, width = np.std([m[0] for m in means], axis=0), np.exp(0.5 * np.mean([v[0]
 print("the code moves by", np.round(moves, 3), "(standard deviation over the batches)")
 print("the cloud is this wide:", np.round(width, 3))
 print(
-    f"validation ELBO {elbos(normalized, data.x_valid).mean():.1f}; the row without, with this seed: {reached['0.003, from the mean'][1]:.1f}"
+    f"validation ELBO {elbos(normalized, data.x_valid).mean():.1f}; the row without, with this seed: {reached['0.003, from the mean'][0]:.1f}"
 )
 
 # %% [markdown]
@@ -983,7 +987,7 @@ for layer in third.decoder.layers:
 # No check, only your own eyes.
 #
 # 1. Make `order = np.random.default_rng(0).permutation(784)`.
-# 2. Shuffle `few` and `data.x_test` in this way: `x.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`.
+# 2. Shuffle `few` and `half_test` in this way: `x.reshape(-1, 784)[:, order].reshape(-1, 28, 28, 1)`.
 # 3. Run `race(10, …, …)` with the shuffled images, and compare with the rows for the images as they are.
 #
 # Before you run it: which rows will lose by the shuffling?

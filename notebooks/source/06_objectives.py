@@ -41,7 +41,7 @@ import numpy as np
 from keras import layers, ops
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=3, budget=100, seeds=3, samples=10_000)
+settings = vh.run_settings(seed=1, epochs=3, budget=75, seeds=3, samples=10_000)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %% [markdown]
@@ -77,7 +77,8 @@ data = vh.load_images("mnist", binarize="threshold", validation=5000)
 # **Predict.** Which model will have the highest rate?
 # Which of the six *losses* will be the smallest?
 # And which model will have the best ELBO, $-(R+K)$?
-# (The training takes about a minute.)
+# (The training takes about a minute.
+# `vh.expect` compares a number with the one in the text, and speaks only if they differ.)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
@@ -381,7 +382,7 @@ def louder(pair, factor):
 
 # %%
 pairs = {"2 layers, ReLU": networks(), "4 layers, ReLU": networks((128,) * 4), "1 layer, sigmoid": sigmoids(1)}
-for factor in (1, 2, 8):
+for factor in (1, 8):
     pairs[f"4 layers, sigmoid, × {factor}"] = louder(sigmoids(4), factor)
 for name, (_, decoder) in pairs.items():
     print(f"{name:25s} a logit changes with z by {hearing(decoder):.4f}")
@@ -390,10 +391,10 @@ for name, (_, decoder) in pairs.items():
 # **What you see.** A new decoder with four layers of sigmoids hears a fortieth to a hundredth of what the first three hear.
 # The factor 8 repairs this.
 #
-# **Predict.** Four layers of sigmoids, started with the factors 1, 2 and 8, three seeds each, one epoch.
-# With which factors will the code be used?
+# **Predict.** Four layers of sigmoids, started with the factors 1 and 8, three seeds each, one epoch.
+# With which of the two will the code be used?
 # (The answer is under the picture.)
-# (About half a minute.
+# (About 20 seconds.
 # `vh.Frames(draw, every=20)` calls `draw(model)` at every 20th training step, and keeps what it returns.)
 
 # %%
@@ -402,7 +403,7 @@ def speaking_and_hearing(model):
 
 
 films = {}
-for factor in (1, 2, 8):
+for factor in (1, 8):
     for seed in range(settings.seeds):
         encoder, decoder = louder(sigmoids(4, seed), factor)
         film = vh.Frames(speaking_and_hearing, every=20)
@@ -412,32 +413,32 @@ for factor in (1, 2, 8):
         films[factor, seed] = np.array(film.frames)  # (pictures, 2)
     print(f"× {factor}: KL after one epoch", *(f"{films[factor, seed][-1, 0]:7.3f}" for seed in range(settings.seeds)))
 
-# %% alt="Three panels for the factors 1, 2 and 8. Left: the KL after one epoch over how much a new decoder hears; it is zero for 1 and 2, and about 5 nats for 8, for each of three seeds. Middle and right, over the first 400 steps: what the encoder says and what the decoder hears, on logarithmic axes."
+# %% alt="Three panels for the factors 1 and 8. Left: the KL after one epoch over how much a new decoder hears; it is zero for 1, and about 4 nats for 8, for each of three seeds. Middle and right, over the first 400 steps: what the encoder says and what the decoder hears, on logarithmic axes."
 fig, axes = plt.subplots(1, 3, figsize=(11.5, 3.6))
-for factor, marker in zip((1, 2, 8), "osD"):
+for factor, marker in zip((1, 8), "oD"):
     runs = [(factor, seed) for seed in range(settings.seeds)]
     axes[0].plot([films[r][0, 1] for r in runs], [films[r][-1, 0] for r in runs], marker, label=f"× {factor}")
     for ax, column in zip(axes[1:], (0, 1)):
         film = films[factor, 0][:21, column]
         ax.plot(20 * np.arange(len(film)), film, marker=marker, markersize=4, label=f"× {factor}")
 axes[0].set(xscale="log", xlabel="a logit changes with z, before training", ylabel="KL in nats", title="after one epoch")
-axes[1].set(xlabel="training steps", ylabel="KL in nats", yscale="log", title="what the encoder says")
-axes[2].set(xlabel="training steps", ylabel="a logit changes with z", yscale="log", title="what the decoder hears")
+axes[1].set(xlabel="training steps", ylabel="KL in nats", yscale="log", title="what the encoder says (seed 0)")
+axes[2].set(xlabel="training steps", ylabel="a logit changes with z", yscale="log", title="what the decoder hears (seed 0)")
 for ax in axes:
     ax.legend(fontsize=10)
 
 # %% tags=["guard"]
 at_end = {run: film[-1, 0] for run, film in films.items()}
-vh.expect("KL after one epoch, factors 1 and 2", max(at_end[f, s] for f, s in at_end if f < 8), at_most=0.01)
+vh.expect("KL after one epoch, factor 1", max(at_end[f, s] for f, s in at_end if f == 1), at_most=0.01)
 vh.expect("KL after one epoch, factor 8", min(at_end[f, s] for f, s in at_end if f == 8), at_least=2, at_most=8)
 vh.expect("hearing after 200 steps / at the start, factor 1", films[1, 0][min(10, len(films[1, 0]) - 1), 1] / films[1, 0][0, 1], at_most=0.6)
 
 # %% [markdown]
 # **What you see.** The answer: with the factor 8 only.
-# Left: with the factors 1 and 2 the KL after one epoch is zero for every seed; with 8 it is 3.6 to 4.8 nats.
+# Left: with the factor 1 the KL after one epoch is zero for every seed; with 8 it is 3.6 to 4.8 nats.
 # Middle and right show one seed.
-# In the first forty steps the encoder falls nearly silent with *every* factor.
-# With the factors 1 and 2 it stays silent, and the decoder (right) hears even less than at the start.
+# In the first forty steps the encoder falls nearly silent with *both* factors.
+# With the factor 1 it stays silent, and the decoder (right) hears even less than at the start.
 # With the factor 8 the decoder still hears something.
 # Then it listens more, the encoder speaks more, and each pulls the other up.
 # So the suspicion has passed its test: with the same layers and the same loss, the start decides.
@@ -623,7 +624,7 @@ class ReadingVAE(vh.VAE):
     def __init__(self, pair, places):
         super().__init__(*pair)
         self.places = places
-        self.reader = keras.Sequential([layers.Dense(32, activation="relu"), layers.Dense(1)])
+        self.reader = keras.Sequential([layers.Dense(16, activation="relu"), layers.Dense(1)])
         self.reader.build((None, 784, len(places)))
 
     def call(self, x):

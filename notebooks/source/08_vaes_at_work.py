@@ -57,7 +57,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=3, budget=2, seeds=6)
+settings = vh.run_settings(seed=1, epochs=3, budget=2, seeds=3)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %% [markdown] sitting="A"
@@ -168,7 +168,7 @@ def train_conditional(seed, encoder_sees_label=True, latents=5):
     return model
 
 # %%
-seeds = range(1, 1 + settings.seeds // 2)
+seeds = range(1, 1 + settings.seeds)
 label_for_both = [train_conditional(seed) for seed in seeds]
 conditional = label_for_both[0]  # the pictures show the first seed, whatever it gives
 
@@ -1026,7 +1026,7 @@ classifiers = {"logistic regression": logistic, "nearest neighbour": KNeighborsC
 # The next cell makes more than a thousand small fits, in about 10 s.
 
 # %%
-counts, lots = (10, 30, 100, 300, 1000), range(settings.seeds)
+counts, lots = (10, 30, 100, 300, 1000), range(2 * settings.seeds)
 
 
 def accuracies(classifier, train, test):
