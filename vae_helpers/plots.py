@@ -191,7 +191,7 @@ def _move_apart(texts, ax, rounds=100):
     """Push texts that overlap apart, each as far as the other, in the direction in which the way is shorter."""
     ax.figure.draw_without_rendering()  # the layout gives the axes their size, and with it the texts theirs
     boxes = [text.get_window_extent() for text in texts]
-    sizes = np.array([box.size for box in boxes]) + 2  # pixels: the white stroke
+    sizes = np.array([box.size for box in boxes]) + 6  # pixels: the white strokes, and a gap, or 9 beside 4 reads as 94
     start = np.array([(box.p0 + box.p1) / 2 for box in boxes])
     centers = start.copy()
     for _ in range(rounds):

@@ -223,6 +223,7 @@ vh.expect("label for both: obeyed, mean of labels and seeds", shares.mean(), at_
 # %% [markdown]
 # **What you see.** The judge sees the ordered digit in 74 % of the pictures, and the digits differ.
 # (It learned from real images only, and some codes of the prior lie where no cloud is: both can make this number lower.)
+# (`vh.expect` compares a number with the one in the text, and speaks only if they differ.)
 # A 4 comes in 90 % of the cases, a 0 in 52 %, a 2 in 67 %.
 # So count how often a conditional model obeys, for each label, and do not trust its name.
 #
