@@ -112,7 +112,7 @@ for beta in (0.1, 0.5, 1, 4, 20, 392):
     test = train(models[beta])
     k, r = rate[beta], distortion[beta] = test["kl"], test["reconstruction"]
     print(f"{beta:5g} {k:9.2f} {r:14.1f} {r + beta * k:17.1f} {-(r + k):15.1f}")
-vh.expect("ELBO of β = 1", -(rate[1] + distortion[1]), at_least=-110, at_most=-101)
+vh.expect("ELBO of β = 1", -(rate[1] + distortion[1]), at_least=-110, at_most=-105)
 
 # %% alt="A falling curve of six dots: distortion over rate. From β = 392 at rate 0 and distortion 206 it falls steeply, and becomes flat towards β = 0.1. A dashed line through β = 1 and a dotted line through β = 4 touch the curve from below."
 fig, ax = plt.subplots(figsize=(7.5, 4.6))
@@ -148,14 +148,14 @@ ax.legend();
 # Compare rate and distortion, both, or the ELBO.
 
 # %% tags=["guard"]
-vh.expect("KL at β = 392, nats", rate[392], at_most=0.05)
-vh.expect("distortion at β = 392 minus R₀, nats", distortion[392] - 206, at_least=-3, at_most=3)
+vh.expect("KL at β = 392, nats", rate[392], at_most=0.02)
+vh.expect("distortion at β = 392 minus R₀, nats", distortion[392] - 206, at_least=-1.5, at_most=1.5)
 falling = np.diff([rate[b] for b in rate])
 vh.expect("largest change of the rate from one β to the next higher", falling.max(), at_most=0)
 elbo = {b: -(rate[b] + distortion[b]) for b in rate}
-vh.expect("KL of β = 1, nats", rate[1], at_least=14, at_most=22)
-vh.expect("best ELBO minus that of β = 1, nats", max(elbo.values()) - elbo[1], at_most=2.5)
-vh.expect("ELBO of β = 1 minus that of β = 0.1", elbo[1] - elbo[0.1], at_least=5)
+vh.expect("KL of β = 1, nats", rate[1], at_least=16.4, at_most=18.8)
+vh.expect("best ELBO minus that of β = 1, nats", max(elbo.values()) - elbo[1], at_most=2)
+vh.expect("ELBO of β = 1 minus that of β = 0.1", elbo[1] - elbo[0.1], at_least=9, at_most=15)
 own = {b: distortion[b] + b * rate[b] for b in rate}
 vh.expect("own loss of β = 0.1 minus the smallest", own[0.1] - min(own.values()), at_most=0)
 four = [distortion[b] + 4 * rate[b] for b in rate]
@@ -214,9 +214,10 @@ print("our six models:", price_of_a_nat(np.array(list(rate.values())), np.array(
 from itertools import pairwise
 
 betas = list(rate)[::-1]  # from the highest price to the lowest
-for a, b in pairwise(betas):
+for (a, b), stated in zip(pairwise(betas), (25.7, 11.2, 3.3, 0.96, 0.23)):
     saved = (distortion[a] - distortion[b]) / (rate[b] - rate[a])
     vh.expect(f"saved per nat, {a:g} to {b:g}", saved, at_least=0.8 * b, at_most=1.25 * a)  # with room for test images
+    vh.expect(f"the same, beside the text, {a:g} to {b:g}", saved / stated, at_least=0.75, at_most=1.3)
 
 # %% [markdown]
 # ### What β ≠ 1 is, and what it is not
@@ -283,10 +284,11 @@ for beta, model in models.items():
     print(f"β = {beta:<4g} reconstruction {distortion[beta]:6.1f} nats   distance of new images {new[beta]:6.1f}")
 
 # %% tags=["guard"]
-vh.expect("distance of new images, β = 0.1 / β = 1", new[0.1] / new[1], at_least=1.6)
-vh.expect("distance of new images, β = 0.1 / β = 4", new[0.1] / new[4], at_least=1.2)
-vh.expect("distance of new images, β = 20 / β = 1", new[20] / new[1], at_least=1.5)
-vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_least=1.5)
+vh.expect("distance of new images, β = 0.1 / β = 1", new[0.1] / new[1], at_least=2.2, at_most=3.4)
+vh.expect("distance of new images, β = 0.1 / β = 4", new[0.1] / new[4], at_least=2.2, at_most=3.8)
+vh.expect("distance of new images, β = 20 / β = 1", new[20] / new[1], at_least=3.5)
+vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_least=4.5)
+vh.expect("floor", distance(data.x_train[: settings.samples]), at_least=0.25, at_most=0.5)
 
 # %% [markdown]
 # **What you see.** The answer: β = 0.1 has the best reconstructions, but the best new images belong to a higher price.
@@ -336,10 +338,10 @@ rest = max(1, settings.epochs - 1)  # the epochs after the first one
 pair = sigmoids(4)
 train(vh.VAE(*pair), epochs=1)
 test = attempt("control", pair, rest)  # two epochs more, with a fresh Adam
-vh.expect("KL of four layers of sigmoids, nats", test["kl"], at_most=0.1)
+vh.expect("KL of four layers of sigmoids, nats", test["kl"], at_most=0.02)
 
 # %% tags=["guard"]
-vh.expect("reconstruction minus R₀, nats", test["reconstruction"] - 206, at_least=-3, at_most=3)
+vh.expect("reconstruction minus R₀, nats", test["reconstruction"] - 206, at_least=-1.5, at_most=1.5)
 vh.expect("active latents", vh.active_units(tried["control"], data.x_test).sum(), at_most=0)
 
 # %% [markdown]
@@ -387,6 +389,11 @@ for factor in (1, 8):
 for name, (_, decoder) in pairs.items():
     print(f"{name:25s} a logit changes with z by {hearing(decoder):.4f}")
 
+# %% tags=["guard"]
+heard = [hearing(decoder) for _, decoder in pairs.values()]
+vh.expect("hearing of four sigmoids / of the others, least", heard[3] / max(heard[:3]), at_least=0.007, everywhere=True)
+vh.expect("hearing of four sigmoids / of the others, most", heard[3] / min(heard[:3]), at_most=0.03, everywhere=True)
+
 # %% [markdown]
 # **What you see.** A new decoder with four layers of sigmoids hears a fortieth to a hundredth of what the first three hear.
 # The factor 8 repairs this.
@@ -430,7 +437,9 @@ for ax in axes:
 # %% tags=["guard"]
 at_end = {run: film[-1, 0] for run, film in films.items()}
 vh.expect("KL after one epoch, factor 1", max(at_end[f, s] for f, s in at_end if f == 1), at_most=0.01)
-vh.expect("KL after one epoch, factor 8", min(at_end[f, s] for f, s in at_end if f == 8), at_least=2, at_most=8)
+loud = [at_end[f, s] for f, s in at_end if f == 8]
+vh.expect("KL after one epoch, factor 8, least", min(loud), at_least=2.8)
+vh.expect("KL after one epoch, factor 8, most", max(loud), at_most=5.6)
 vh.expect("hearing after 200 steps / at the start, factor 1", films[1, 0][min(10, len(films[1, 0]) - 1), 1] / films[1, 0][0, 1], at_most=0.6)
 
 # %% [markdown]
@@ -585,14 +594,14 @@ ax.grid(False)
 # %% tags=["guard"]
 gained = {name: one - elbos["control"] for name, one in elbos.items()}
 kl_of = dict(zip(tried, bars))
-vh.expect("ELBO gained by the warm-up", gained["warm-up"], at_most=1)
-vh.expect("ELBO gained by the free epoch only", gained["free epoch only"], at_least=25)
-vh.expect("ELBO gained by the ramp after it", gained["free epoch, then ramp"] - gained["free epoch only"], at_most=8)
+vh.expect("ELBO gained by the warm-up", gained["warm-up"], at_least=-1, at_most=1)
+vh.expect("ELBO gained by the free epoch only", gained["free epoch only"], at_least=32, at_most=48)
+vh.expect("ELBO gained by the ramp after it", gained["free epoch, then ramp"] - gained["free epoch only"], at_least=-20, at_most=2)
 vh.expect("share of the KL in two latents, free epoch only", kl_of["free epoch only"][:2].sum() / kl_of["free epoch only"].sum(), at_least=0.8)
-vh.expect("ELBO gained by free bits", gained["free bits"], at_least=15)
-vh.expect("ELBO of one layer", elbos["one layer, sigmoid"], at_least=-145, at_most=-120)
-vh.expect("ELBO of the louder start", elbos["louder start, × 8"], at_least=-150, at_most=-115)
-vh.expect("ELBO of four layers, ReLU", elbos["four layers, ReLU"], at_least=-125, at_most=-105)
+vh.expect("ELBO gained by free bits", gained["free bits"], at_least=19, at_most=38)
+vh.expect("ELBO of one layer", elbos["one layer, sigmoid"], at_least=-138, at_most=-127)
+vh.expect("ELBO of the louder start", elbos["louder start, × 8"], at_least=-145, at_most=-129)
+vh.expect("ELBO of four layers, ReLU", elbos["four layers, ReLU"], at_least=-121, at_most=-112)
 
 # %% [markdown]
 # ### A decoder that can do without the code
@@ -656,8 +665,8 @@ for name, s in read.items():
 # %% tags=["guard"]
 kls = [s["kl"] for s in read.values()]
 reading_elbos = [-(s["kl"] + s["reconstruction"]) for s in read.values()]
-vh.expect("largest change of the KL from row to row", np.diff(kls).max(), at_most=-1)
-vh.expect("smallest change of the ELBO from row to row", np.diff(reading_elbos).min(), at_least=2)
+vh.expect("largest change of the KL from row to row", np.diff(kls).max(), at_most=-2.5)
+vh.expect("smallest change of the ELBO from row to row", np.diff(reading_elbos).min(), at_least=7)
 x = data.x_test[:1]
 changed = x.copy()
 changed[0, 14, 14] = 1 - changed[0, 14, 14]
@@ -1025,6 +1034,12 @@ for (beta, seed), model in readers.items():
     focus_after = np.mean([mean_focus(shares(codes)) for codes in turned])
     before = gaps[beta, seed].mean(), mean_focus(tables[beta, seed])
     print(f"β = {beta}, seed {seed}: {before[0]:14.2f} {mig_after:7.2f} {before[1]:15.2f} {focus_after:7.2f}")
+
+# %% tags=["guard"]
+rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
+turned_mig = {key: vh.mutual_information_gap(codes_of(m) @ rotation, shapes.factors).mean() for key, m in readers.items()}
+vh.expect("MIG after a random rotation, largest of all", max(turned_mig.values()), at_most=0.22)
+vh.expect("MIG of β = 4 after / before, largest", max(turned_mig[4, s] / gaps[4, s].mean() for s in range(settings.seeds)), at_most=0.8)
 
 # %% [markdown]
 # **What you see.** The answer: with β = 4 both fall, the MIG to 0.08 to 0.16, about where β = 1 is.
