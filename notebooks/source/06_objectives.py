@@ -1036,10 +1036,11 @@ for (beta, seed), model in readers.items():
     print(f"β = {beta}, seed {seed}: {before[0]:14.2f} {mig_after:7.2f} {before[1]:15.2f} {focus_after:7.2f}")
 
 # %% tags=["guard"]
-rotation = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0]
-turned_mig = {key: vh.mutual_information_gap(codes_of(m) @ rotation, shapes.factors).mean() for key, m in readers.items()}
-vh.expect("MIG after a random rotation, largest of all", max(turned_mig.values()), at_most=0.22)
-vh.expect("MIG of β = 4 after / before, largest", max(turned_mig[4, s] / gaps[4, s].mean() for s in range(settings.seeds)), at_most=0.8)
+own_rng = np.random.default_rng(1)
+rotations = [np.linalg.qr(own_rng.normal(size=(6, 6)))[0] for _ in range(10)]
+for key, model in readers.items():
+    turned_mig = np.mean([vh.mutual_information_gap(codes_of(model) @ turn, shapes.factors).mean() for turn in rotations])
+    vh.expect(f"MIG after random rotations, β = {key[0]}, seed {key[1]}", turned_mig, at_most=0.19)
 
 # %% [markdown]
 # **What you see.** The answer: with β = 4 both fall, the MIG to 0.08 to 0.16, about where β = 1 is.
