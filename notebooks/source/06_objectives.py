@@ -41,7 +41,7 @@ import numpy as np
 from keras import layers, ops
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=3, budget=75, seeds=3, samples=10_000)
+settings = vh.run_settings(seed=1, epochs=3, budget=100, seeds=3, samples=10_000)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %% [markdown]
@@ -633,7 +633,7 @@ class ReadingVAE(vh.VAE):
     def __init__(self, pair, places):
         super().__init__(*pair)
         self.places = places
-        self.reader = keras.Sequential([layers.Dense(16, activation="relu"), layers.Dense(1)])
+        self.reader = keras.Sequential([layers.Dense(32, activation="relu"), layers.Dense(1)])
         self.reader.build((None, 784, len(places)))
 
     def call(self, x):
