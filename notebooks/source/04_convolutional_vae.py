@@ -470,7 +470,8 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # | Dense, same seconds | two Dense layers of 256 on each side, 5 passes in place of 3 | seconds of computing |
 # | larger convolutions | 16 and 32 filters | passes over the images |
 #
-# All train on the same 10,000 images in batches of 64, which take less time than batches of 32, from the mean, with the schedule and three seeds.
+# All train on the same 10,000 images, from the mean, with the schedule and three seeds.
+# The batches are of 64: twice as large as in sitting A, they take less time.
 # We tried few learning rates beforehand, on validation images:
 #
 # | row | rates tried | taken |
@@ -551,7 +552,8 @@ gap = ten_latents["convolutions"].mean() - ten_latents["Dense, same seconds"].me
 vh.expect("10 latents: convolutions minus Dense, same seconds", gap, at_least=3, at_most=11)
 
 # %% [markdown]
-# **What you see.** The order has changed: now both convolutional networks are ahead, the small one by nearly 7 nats at equal seconds, the larger one by more than 9 in more.
+# **What you see.** The order has changed: now both convolutional networks are ahead.
+# The small one leads by nearly 7 nats at equal seconds, the larger one by more than 9 in more seconds.
 # At equal parameters the Dense network is about 77 nats behind.
 #
 # All rows use the schedule, which made the short training of sitting A worse.
