@@ -1040,7 +1040,7 @@ own_rng = np.random.default_rng(1)
 rotations = [np.linalg.qr(own_rng.normal(size=(6, 6)))[0] for _ in range(10)]
 for key, model in readers.items():
     turned_mig = np.mean([vh.mutual_information_gap(codes_of(model) @ turn, shapes.factors).mean() for turn in rotations])
-    vh.expect(f"MIG after random rotations, β = {key[0]}, seed {key[1]}", turned_mig, at_most=0.19)
+    vh.expect(f"MIG after random rotations, β = {key[0]}, seed {key[1]}", turned_mig, at_most=0.22)
 
 # %% [markdown]
 # **What you see.** The answer: with β = 4 both fall, the MIG to 0.08 to 0.16, about where β = 1 is.
