@@ -1,5 +1,6 @@
 """What the figures show: read back from the axes, never compared as pictures."""
 
+from itertools import combinations
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -225,6 +226,17 @@ def test_a_scatter_writes_each_name_inside_its_class():
     for text in ax.texts:
         part = codes[:50] if text.get_text() == "name 1" else codes[50:]
         assert (part.min(axis=0) < text.get_position()).all() and (text.get_position() < part.max(axis=0)).all()
+
+
+@pytest.mark.parametrize("middles", [np.zeros((3, 2)), [[0, 0], [0.1, 0], [0, 5]], [[0, 0], [0.1, 0.1], [0.2, 0]]])
+def test_a_scatter_moves_names_apart_that_would_overlap(middles):
+    names = ["T-shirt/top", "pullover", "coat"]
+    ax = vh.plot_latent_scatter(middles, [0, 1, 2], names, limit=6)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    if middles[2][1] == 5:  # nothing near it
+        assert ax.texts[2].get_position() == pytest.approx((0, 5))
 
 
 def test_a_scatter_keeps_its_limit():

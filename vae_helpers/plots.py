@@ -1,5 +1,6 @@
 """Still figures. Each function takes an optional `ax` and returns the axes it drew on."""
 
+from itertools import combinations
 from statistics import NormalDist
 
 import matplotlib.pyplot as plt
@@ -156,6 +157,8 @@ def _codes(values, name, remedies):
 def plot_latent_scatter(codes, labels, class_names=None, limit=None, ax=None):
     """One dot per image at its code, coloured by class, each class named at the median of its dots.
 
+    Names that would overlap are moved apart.
+
     codes: (n, 2), for a VAE the mean. labels: (n,), indices into class_names, or one-hot, or the names.
     class_names: a text for each class; None to name them by their labels.
     limit: draw both axes over [-limit, limit]; by default as far as the codes go.
@@ -169,17 +172,40 @@ def plot_latent_scatter(codes, labels, class_names=None, limit=None, ax=None):
     palette = class_colors(len(names))
     colors = np.array(palette)[labels]
     ax.scatter(*codes[order].T, s=5, alpha=0.5, c=colors[order], linewidths=0, rasterized=True)
+    texts = []
     for label in np.unique(labels):
         name = names[label]
         ax.plot([], [], "o", color=palette[label], label=name)
         middle = np.median(codes[labels == label], axis=0)
-        text = ax.text(*middle, name, weight="bold", size=12, ha="center", va="center")
-        text.set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
+        texts.append(ax.text(*middle, name, weight="bold", size=12, ha="center", va="center"))
+        texts[-1].set_path_effects([patheffects.withStroke(linewidth=3, foreground="white")])
     if limit is not None:
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), handletextpad=0.1)
+    _move_apart(texts, ax)
     return ax
+
+
+def _move_apart(texts, ax, rounds=100):
+    """Push texts that overlap apart, each as far as the other, in the direction in which the way is shorter."""
+    ax.figure.draw_without_rendering()  # the layout gives the axes their size, and with it the texts theirs
+    boxes = [text.get_window_extent() for text in texts]
+    sizes = np.array([box.size for box in boxes]) + 6  # pixels: the white strokes, and a gap, or 9 beside 4 reads as 94
+    start = np.array([(box.p0 + box.p1) / 2 for box in boxes])
+    centers = start.copy()
+    for _ in range(rounds):
+        for i, j in combinations(range(len(texts)), 2):
+            away = centers[j] - centers[i]
+            overlap = (sizes[i] + sizes[j]) / 2 - np.abs(away)
+            if (overlap > 0).all():
+                direction = np.argmin(overlap)
+                step = np.copysign(overlap[direction] / 2, away[direction])
+                centers[i, direction] -= step
+                centers[j, direction] += step
+    for text, moved in zip(texts, centers - start):
+        at = ax.transData.transform(text.get_position()) + moved
+        text.set_position(ax.transData.inverted().transform(at))
 
 
 def plot_clouds(mean, log_var, labels=None, limit=3.5, ax=None, class_names=None):

@@ -42,7 +42,7 @@ with _muted_stderr():
     tf.config.list_physical_devices()  # the search for a GPU prints too, and would do so in the middle of a lesson
 
 # What the quick profile makes of the counts that a lesson asks for: the largest value it allows.
-QUICK_LIMITS = {"epochs": 1, "budget": 1, "seeds": 2, "grid": 6, "samples": 64}
+QUICK_LIMITS = {"epochs": 1, "budget": 1, "seeds": 1, "grid": 6, "samples": 64}
 
 _stand_ins = set()
 _figures = {}  # (what, at_least, at_most) → "as stated", "off" or "not compared"; a cell that runs again counts once

@@ -54,8 +54,7 @@ rng = np.random.default_rng(0)
 
 # %%
 vae = vh.trained_vae()
-test = vae.predict(data.x_test, batch_size=500, verbose=0)
-mean, log_var = test["mean"], test["log_var"]
+mean, log_var = (np.array(part) for part in vae.encode(data.x_test))
 print(f"{len(mean):,} test images, a cloud each; average σ {np.exp(0.5 * log_var).mean():.3f}")
 
 # %% [markdown]
@@ -196,8 +195,7 @@ print(f"log density of 100 clouds in the middle: {vh.mixture_log_density(np.zero
 # If not, where on the map do you expect the holes?
 
 # %%
-train = vae.predict(data.x_train, batch_size=1000, verbose=0)
-clouds = train["mean"], train["log_var"]
+clouds = [np.array(part) for part in vae.encode(data.x_train)]  # mean and log_var of all training images
 
 step = 0.125
 axis = np.arange(-5, 5 + step / 2, step)
@@ -342,6 +340,7 @@ for spacing, share in {"linear": 0.52, "quantile": 0.243}.items():
 # It calls B, D and F ones, and is surer of them than of their twins.
 # So pictures from holes are worse on average, not each of them.
 # (One model, one judge.)
+# (`vh.expect` at the end of the cell compares a number with the one in the text, and speaks only if they differ.)
 #
 # ## Average KL = information + mismatch
 #
@@ -614,7 +613,7 @@ vh.expect("active latents", active.sum(), at_least=36, at_most=40)
 # %%
 def average(digit):
     """The average code of the training images of a digit, in 40 dimensions."""
-    return encoded["mean"][data.y_train == digit].mean(axis=0)
+    return codes_of_training[data.y_train == digit].mean(axis=0)
 
 
 def become(codes, direction, target):
@@ -622,7 +621,7 @@ def become(codes, direction, target):
     return np.mean(judged(vae_40.decode(codes + direction))[0] == target)
 
 
-encoded = vae_40.predict(data.x_train, batch_size=1000, verbose=0)
+codes_of_training = np.array(vae_40.encode(data.x_train)[0])
 direction = average(9) - average(4)
 length = np.linalg.norm(direction)
 controls = rng.normal(size=(10, 40)) * (kl >= 0.1)

@@ -77,7 +77,8 @@ data = vh.load_images("mnist", binarize="threshold", validation=5000)
 # **Predict.** Which model will have the highest rate?
 # Which of the six *losses* will be the smallest?
 # And which model will have the best ELBO, $-(R+K)$?
-# (The training takes about a minute.)
+# (The training takes about a minute.
+# `vh.expect` compares a number with the one in the text, and speaks only if they differ.)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
@@ -111,7 +112,7 @@ for beta in (0.1, 0.5, 1, 4, 20, 392):
     test = train(models[beta])
     k, r = rate[beta], distortion[beta] = test["kl"], test["reconstruction"]
     print(f"{beta:5g} {k:9.2f} {r:14.1f} {r + beta * k:17.1f} {-(r + k):15.1f}")
-vh.expect("ELBO of β = 1", -(rate[1] + distortion[1]), at_least=-110, at_most=-101)
+vh.expect("ELBO of β = 1", -(rate[1] + distortion[1]), at_least=-110, at_most=-105)
 
 # %% alt="A falling curve of six dots: distortion over rate. From β = 392 at rate 0 and distortion 206 it falls steeply, and becomes flat towards β = 0.1. A dashed line through β = 1 and a dotted line through β = 4 touch the curve from below."
 fig, ax = plt.subplots(figsize=(7.5, 4.6))
@@ -147,14 +148,14 @@ ax.legend();
 # Compare rate and distortion, both, or the ELBO.
 
 # %% tags=["guard"]
-vh.expect("KL at β = 392, nats", rate[392], at_most=0.05)
-vh.expect("distortion at β = 392 minus R₀, nats", distortion[392] - 206, at_least=-3, at_most=3)
+vh.expect("KL at β = 392, nats", rate[392], at_most=0.02)
+vh.expect("distortion at β = 392 minus R₀, nats", distortion[392] - 206, at_least=-1.5, at_most=1.5)
 falling = np.diff([rate[b] for b in rate])
 vh.expect("largest change of the rate from one β to the next higher", falling.max(), at_most=0)
 elbo = {b: -(rate[b] + distortion[b]) for b in rate}
-vh.expect("KL of β = 1, nats", rate[1], at_least=14, at_most=22)
-vh.expect("best ELBO minus that of β = 1, nats", max(elbo.values()) - elbo[1], at_most=2.5)
-vh.expect("ELBO of β = 1 minus that of β = 0.1", elbo[1] - elbo[0.1], at_least=5)
+vh.expect("KL of β = 1, nats", rate[1], at_least=16.4, at_most=18.8)
+vh.expect("best ELBO minus that of β = 1, nats", max(elbo.values()) - elbo[1], at_most=2)
+vh.expect("ELBO of β = 1 minus that of β = 0.1", elbo[1] - elbo[0.1], at_least=9, at_most=15)
 own = {b: distortion[b] + b * rate[b] for b in rate}
 vh.expect("own loss of β = 0.1 minus the smallest", own[0.1] - min(own.values()), at_most=0)
 four = [distortion[b] + 4 * rate[b] for b in rate]
@@ -213,9 +214,10 @@ print("our six models:", price_of_a_nat(np.array(list(rate.values())), np.array(
 from itertools import pairwise
 
 betas = list(rate)[::-1]  # from the highest price to the lowest
-for a, b in pairwise(betas):
+for (a, b), stated in zip(pairwise(betas), (25.7, 11.2, 3.3, 0.96, 0.23)):
     saved = (distortion[a] - distortion[b]) / (rate[b] - rate[a])
     vh.expect(f"saved per nat, {a:g} to {b:g}", saved, at_least=0.8 * b, at_most=1.25 * a)  # with room for test images
+    vh.expect(f"the same, beside the text, {a:g} to {b:g}", saved / stated, at_least=0.75, at_most=1.3)
 
 # %% [markdown]
 # ### What β ≠ 1 is, and what it is not
@@ -282,10 +284,11 @@ for beta, model in models.items():
     print(f"β = {beta:<4g} reconstruction {distortion[beta]:6.1f} nats   distance of new images {new[beta]:6.1f}")
 
 # %% tags=["guard"]
-vh.expect("distance of new images, β = 0.1 / β = 1", new[0.1] / new[1], at_least=1.6)
-vh.expect("distance of new images, β = 0.1 / β = 4", new[0.1] / new[4], at_least=1.2)
-vh.expect("distance of new images, β = 20 / β = 1", new[20] / new[1], at_least=1.5)
-vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_least=1.5)
+vh.expect("distance of new images, β = 0.1 / β = 1", new[0.1] / new[1], at_least=2.2, at_most=3.4)
+vh.expect("distance of new images, β = 0.1 / β = 4", new[0.1] / new[4], at_least=2.2, at_most=3.8)
+vh.expect("distance of new images, β = 20 / β = 1", new[20] / new[1], at_least=3.5)
+vh.expect("distance of new images, β = 392 / β = 1", new[392] / new[1], at_least=4.5)
+vh.expect("floor", distance(data.x_train[: settings.samples]), at_least=0.25, at_most=0.5)
 
 # %% [markdown]
 # **What you see.** The answer: β = 0.1 has the best reconstructions, but the best new images belong to a higher price.
@@ -335,10 +338,10 @@ rest = max(1, settings.epochs - 1)  # the epochs after the first one
 pair = sigmoids(4)
 train(vh.VAE(*pair), epochs=1)
 test = attempt("control", pair, rest)  # two epochs more, with a fresh Adam
-vh.expect("KL of four layers of sigmoids, nats", test["kl"], at_most=0.1)
+vh.expect("KL of four layers of sigmoids, nats", test["kl"], at_most=0.02)
 
 # %% tags=["guard"]
-vh.expect("reconstruction minus R₀, nats", test["reconstruction"] - 206, at_least=-3, at_most=3)
+vh.expect("reconstruction minus R₀, nats", test["reconstruction"] - 206, at_least=-1.5, at_most=1.5)
 vh.expect("active latents", vh.active_units(tried["control"], data.x_test).sum(), at_most=0)
 
 # %% [markdown]
@@ -381,19 +384,24 @@ def louder(pair, factor):
 
 # %%
 pairs = {"2 layers, ReLU": networks(), "4 layers, ReLU": networks((128,) * 4), "1 layer, sigmoid": sigmoids(1)}
-for factor in (1, 2, 8):
+for factor in (1, 8):
     pairs[f"4 layers, sigmoid, × {factor}"] = louder(sigmoids(4), factor)
 for name, (_, decoder) in pairs.items():
     print(f"{name:25s} a logit changes with z by {hearing(decoder):.4f}")
+
+# %% tags=["guard"]
+heard = [hearing(decoder) for _, decoder in pairs.values()]
+vh.expect("hearing of four sigmoids / of the others, least", heard[3] / max(heard[:3]), at_least=0.007, everywhere=True)
+vh.expect("hearing of four sigmoids / of the others, most", heard[3] / min(heard[:3]), at_most=0.03, everywhere=True)
 
 # %% [markdown]
 # **What you see.** A new decoder with four layers of sigmoids hears a fortieth to a hundredth of what the first three hear.
 # The factor 8 repairs this.
 #
-# **Predict.** Four layers of sigmoids, started with the factors 1, 2 and 8, three seeds each, one epoch.
-# With which factors will the code be used?
+# **Predict.** Four layers of sigmoids, started with the factors 1 and 8, three seeds each, one epoch.
+# With which of the two will the code be used?
 # (The answer is under the picture.)
-# (About half a minute.
+# (About 20 seconds.
 # `vh.Frames(draw, every=20)` calls `draw(model)` at every 20th training step, and keeps what it returns.)
 
 # %%
@@ -402,7 +410,7 @@ def speaking_and_hearing(model):
 
 
 films = {}
-for factor in (1, 2, 8):
+for factor in (1, 8):
     for seed in range(settings.seeds):
         encoder, decoder = louder(sigmoids(4, seed), factor)
         film = vh.Frames(speaking_and_hearing, every=20)
@@ -412,32 +420,34 @@ for factor in (1, 2, 8):
         films[factor, seed] = np.array(film.frames)  # (pictures, 2)
     print(f"× {factor}: KL after one epoch", *(f"{films[factor, seed][-1, 0]:7.3f}" for seed in range(settings.seeds)))
 
-# %% alt="Three panels for the factors 1, 2 and 8. Left: the KL after one epoch over how much a new decoder hears; it is zero for 1 and 2, and about 5 nats for 8, for each of three seeds. Middle and right, over the first 400 steps: what the encoder says and what the decoder hears, on logarithmic axes."
+# %% alt="Three panels for the factors 1 and 8. Left: the KL after one epoch over how much a new decoder hears; it is zero for 1, and about 4 nats for 8, for each of three seeds. Middle and right, over the first 400 steps: what the encoder says and what the decoder hears, on logarithmic axes."
 fig, axes = plt.subplots(1, 3, figsize=(11.5, 3.6))
-for factor, marker in zip((1, 2, 8), "osD"):
+for factor, marker in zip((1, 8), "oD"):
     runs = [(factor, seed) for seed in range(settings.seeds)]
     axes[0].plot([films[r][0, 1] for r in runs], [films[r][-1, 0] for r in runs], marker, label=f"× {factor}")
     for ax, column in zip(axes[1:], (0, 1)):
         film = films[factor, 0][:21, column]
         ax.plot(20 * np.arange(len(film)), film, marker=marker, markersize=4, label=f"× {factor}")
 axes[0].set(xscale="log", xlabel="a logit changes with z, before training", ylabel="KL in nats", title="after one epoch")
-axes[1].set(xlabel="training steps", ylabel="KL in nats", yscale="log", title="what the encoder says")
-axes[2].set(xlabel="training steps", ylabel="a logit changes with z", yscale="log", title="what the decoder hears")
+axes[1].set(xlabel="training steps", ylabel="KL in nats", yscale="log", title="what the encoder says (seed 0)")
+axes[2].set(xlabel="training steps", ylabel="a logit changes with z", yscale="log", title="what the decoder hears (seed 0)")
 for ax in axes:
     ax.legend(fontsize=10)
 
 # %% tags=["guard"]
 at_end = {run: film[-1, 0] for run, film in films.items()}
-vh.expect("KL after one epoch, factors 1 and 2", max(at_end[f, s] for f, s in at_end if f < 8), at_most=0.01)
-vh.expect("KL after one epoch, factor 8", min(at_end[f, s] for f, s in at_end if f == 8), at_least=2, at_most=8)
+vh.expect("KL after one epoch, factor 1", max(at_end[f, s] for f, s in at_end if f == 1), at_most=0.01)
+loud = [at_end[f, s] for f, s in at_end if f == 8]
+vh.expect("KL after one epoch, factor 8, least", min(loud), at_least=2.8)
+vh.expect("KL after one epoch, factor 8, most", max(loud), at_most=5.6)
 vh.expect("hearing after 200 steps / at the start, factor 1", films[1, 0][min(10, len(films[1, 0]) - 1), 1] / films[1, 0][0, 1], at_most=0.6)
 
 # %% [markdown]
 # **What you see.** The answer: with the factor 8 only.
-# Left: with the factors 1 and 2 the KL after one epoch is zero for every seed; with 8 it is 3.6 to 4.8 nats.
+# Left: with the factor 1 the KL after one epoch is zero for every seed; with 8 it is 3.6 to 4.8 nats.
 # Middle and right show one seed.
-# In the first forty steps the encoder falls nearly silent with *every* factor.
-# With the factors 1 and 2 it stays silent, and the decoder (right) hears even less than at the start.
+# In the first forty steps the encoder falls nearly silent with *both* factors.
+# With the factor 1 it stays silent, and the decoder (right) hears even less than at the start.
 # With the factor 8 the decoder still hears something.
 # Then it listens more, the encoder speaks more, and each pulls the other up.
 # So the suspicion has passed its test: with the same layers and the same loss, the start decides.
@@ -584,14 +594,14 @@ ax.grid(False)
 # %% tags=["guard"]
 gained = {name: one - elbos["control"] for name, one in elbos.items()}
 kl_of = dict(zip(tried, bars))
-vh.expect("ELBO gained by the warm-up", gained["warm-up"], at_most=1)
-vh.expect("ELBO gained by the free epoch only", gained["free epoch only"], at_least=25)
-vh.expect("ELBO gained by the ramp after it", gained["free epoch, then ramp"] - gained["free epoch only"], at_most=8)
+vh.expect("ELBO gained by the warm-up", gained["warm-up"], at_least=-1, at_most=1)
+vh.expect("ELBO gained by the free epoch only", gained["free epoch only"], at_least=32, at_most=48)
+vh.expect("ELBO gained by the ramp after it", gained["free epoch, then ramp"] - gained["free epoch only"], at_least=-20, at_most=2)
 vh.expect("share of the KL in two latents, free epoch only", kl_of["free epoch only"][:2].sum() / kl_of["free epoch only"].sum(), at_least=0.8)
-vh.expect("ELBO gained by free bits", gained["free bits"], at_least=15)
-vh.expect("ELBO of one layer", elbos["one layer, sigmoid"], at_least=-145, at_most=-120)
-vh.expect("ELBO of the louder start", elbos["louder start, × 8"], at_least=-150, at_most=-115)
-vh.expect("ELBO of four layers, ReLU", elbos["four layers, ReLU"], at_least=-125, at_most=-105)
+vh.expect("ELBO gained by free bits", gained["free bits"], at_least=19, at_most=38)
+vh.expect("ELBO of one layer", elbos["one layer, sigmoid"], at_least=-138, at_most=-127)
+vh.expect("ELBO of the louder start", elbos["louder start, × 8"], at_least=-145, at_most=-129)
+vh.expect("ELBO of four layers, ReLU", elbos["four layers, ReLU"], at_least=-121, at_most=-112)
 
 # %% [markdown]
 # ### A decoder that can do without the code
@@ -655,8 +665,8 @@ for name, s in read.items():
 # %% tags=["guard"]
 kls = [s["kl"] for s in read.values()]
 reading_elbos = [-(s["kl"] + s["reconstruction"]) for s in read.values()]
-vh.expect("largest change of the KL from row to row", np.diff(kls).max(), at_most=-1)
-vh.expect("smallest change of the ELBO from row to row", np.diff(reading_elbos).min(), at_least=2)
+vh.expect("largest change of the KL from row to row", np.diff(kls).max(), at_most=-2.5)
+vh.expect("smallest change of the ELBO from row to row", np.diff(reading_elbos).min(), at_least=7)
 x = data.x_test[:1]
 changed = x.copy()
 changed[0, 14, 14] = 1 - changed[0, 14, 14]
@@ -1025,6 +1035,13 @@ for (beta, seed), model in readers.items():
     before = gaps[beta, seed].mean(), mean_focus(tables[beta, seed])
     print(f"β = {beta}, seed {seed}: {before[0]:14.2f} {mig_after:7.2f} {before[1]:15.2f} {focus_after:7.2f}")
 
+# %% tags=["guard"]
+own_rng = np.random.default_rng(1)
+rotations = [np.linalg.qr(own_rng.normal(size=(6, 6)))[0] for _ in range(10)]
+for key, model in readers.items():
+    turned_mig = np.mean([vh.mutual_information_gap(codes_of(model) @ turn, shapes.factors).mean() for turn in rotations])
+    vh.expect(f"MIG after random rotations, β = {key[0]}, seed {key[1]}", turned_mig, at_most=0.22)
+
 # %% [markdown]
 # **What you see.** The answer: with β = 4 both fall, the MIG to 0.08 to 0.16, about where β = 1 is.
 # With β = 1 there was nothing to lose.
@@ -1058,6 +1075,9 @@ for (beta, seed), model in readers.items():
 # <details><summary>Open what to look for</summary>
 #
 # Look at the seeds one by one; a mean hides that they disagree.
+# With β = 2, our three seeds gave a MIG of 0.17, 0.12 and 0.13, with 31, 28 and 25 nats of reconstruction: between the two prices.
+# The whole code told 0.20, 0.64 and 0.79 of the angle, and 46, 58 and 65 pictures in a hundred resembled their own angle most.
+# So the angle stays in part, and how much depends on the seed.
 # A collapse need not be for ever, but nobody tells you how long it lasts.
 # More free bits raise the KL by force, so judge by the ELBO.
 #

@@ -57,7 +57,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=3, budget=2, seeds=6)
+settings = vh.run_settings(seed=1, epochs=3, budget=2, seeds=3)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 
 # %% [markdown] sitting="A"
@@ -168,7 +168,7 @@ def train_conditional(seed, encoder_sees_label=True, latents=5):
     return model
 
 # %%
-seeds = range(1, 1 + settings.seeds // 2)
+seeds = range(1, 1 + settings.seeds)
 label_for_both = [train_conditional(seed) for seed in seeds]
 conditional = label_for_both[0]  # the pictures show the first seed, whatever it gives
 
@@ -223,6 +223,7 @@ vh.expect("label for both: obeyed, mean of labels and seeds", shares.mean(), at_
 # %% [markdown]
 # **What you see.** The judge sees the ordered digit in 74 % of the pictures, and the digits differ.
 # (It learned from real images only, and some codes of the prior lie where no cloud is: both can make this number lower.)
+# (`vh.expect` compares a number with the one in the text, and speaks only if they differ.)
 # A 4 comes in 90 % of the cases, a 0 in 52 %, a 2 in 67 %.
 # So count how often a conditional model obeys, for each label, and do not trust its name.
 #
@@ -1026,7 +1027,7 @@ classifiers = {"logistic regression": logistic, "nearest neighbour": KNeighborsC
 # The next cell makes more than a thousand small fits, in about 10 s.
 
 # %%
-counts, lots = (10, 30, 100, 300, 1000), range(settings.seeds)
+counts, lots = (10, 30, 100, 300, 1000), range(2 * settings.seeds)
 
 
 def accuracies(classifier, train, test):
