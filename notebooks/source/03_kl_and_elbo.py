@@ -52,7 +52,7 @@ from scipy.linalg import subspace_angles
 from scipy.optimize import minimize
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=8, budget=2, seeds=3)
+settings = vh.run_settings(seed=1, epochs=5, budget=2, seeds=3)
 data = vh.load_images("mnist", binarize="threshold", validation=5000)
 rng = np.random.default_rng(0)
 
@@ -1130,7 +1130,7 @@ def terms(vae, x):
 
 
 # %% [markdown]
-# Four trainings, of about 20 seconds each on two cores.
+# Four trainings, of about 15 seconds each on two cores.
 # A line comes after each.
 
 # %%
@@ -1209,15 +1209,15 @@ vh.expect("difference of the gradients / size", np.abs(D * ours - theirs).max() 
 # 392 and 784 are far above 33.6, and 1 is far below.
 # So we come nearer, slowly.
 # A model first learns to speak at a low price, $\beta=20$.
-# Then it goes on, with the same parameters, at 28, at 31 and at 40.
+# Then it goes on, with the same parameters, at 31 and at 40.
 # We do this with three seeds.
 #
-# **Predict.** At which of the four prices will the code be silent?
+# **Predict.** At which of the three prices will the code be silent?
 #
 # The cell takes about a minute, and prints each $K$ as soon as it is known.
 
-# %% alt="KL of three models over beta, both axes logarithmic. The three lines lie on one another: 0.4 nats at beta 20, 0.14 at 28, 0.05 at 31, and less than 0.01 at 40, right of a dashed line at 33.6."
-prices = [20, 28, 31, 40]
+# %% alt="KL of three models over beta, both axes logarithmic. The three lines lie close together: about 0.35 nats at beta 20, some 0.03 at 31, and less than 0.001 at 40, right of a dashed line at 33.6."
+prices = [20, 31, 40]
 told = np.zeros((settings.seeds, len(prices)))  # K on the validation images
 for seed in range(settings.seeds):
     model = None
@@ -1232,14 +1232,14 @@ for seed, marker in enumerate("osx"[: settings.seeds]):
     ax.plot(prices, told[seed].clip(1e-5), marker=marker, fillstyle="none", label=f"seed {seed + 1}")
 ax.axvline(first_nat, color="black", linestyle="--", label=f"what the first nat saves: {first_nat:.1f}")
 ax.axhline(0.01, color="0.5", linestyle=":", label="0.01 nats: as good as silent")
-ax.set(xscale="log", yscale="log", xlabel="β", ylabel="K in nats", title="How much the code tells, at four prices")
+ax.set(xscale="log", yscale="log", xlabel="β", ylabel="K in nats", title="How much the code tells, at three prices")
 ax.set_xticks(prices, [str(price) for price in prices])
 ax.minorticks_off()
 ax.legend(loc="lower left");
 
 # %% [markdown]
 # **What you see.** The answer: only at $\beta=40$, right of the dashed line.
-# At 20 the code tells about 0.4 nats, at 28 still 0.14, at 31 some 0.05, and at 40 nothing.
+# At 20 the code tells about 0.35 nats, at 31 some 0.03, and at 40 nothing.
 # It is so with all three seeds: the limit lies between 31 and 40, as computed.
 #
 # **What the criterion does not say.**
@@ -1266,7 +1266,7 @@ ax.legend(loc="lower left");
 # </details>
 
 # %% tags=["guard"]
-for price, (low, high) in {20: (0.3, 0.5), 28: (0.1, 0.2), 31: (0.03, 0.08), 40: (0, 0.001)}.items():
+for price, (low, high) in {20: (0.25, 0.45), 31: (0.015, 0.07), 40: (0, 0.001)}.items():
     of_seeds = told[:, prices.index(price)]
     vh.expect(f"K at β = {price}, smallest of the seeds", of_seeds.min(), at_least=low)
     vh.expect(f"K at β = {price}, largest of the seeds", of_seeds.max(), at_most=high)
@@ -1291,12 +1291,12 @@ print(f"difference, image by image: {difference.mean():.2f} ± {error:.2f} nats 
 
 # %% tags=["guard"]
 vh.expect("difference of the two ELBOs, nats", abs(difference.mean()), at_most=1)
-vh.expect("K of 'sum, sum', nats, as in the text", scores["sum, sum"][1].mean(), at_least=6.15, at_most=6.45)
+vh.expect("K of 'sum, sum', nats, as in the text", scores["sum, sum"][1].mean(), at_least=5.9, at_most=6.2)
 vh.expect("K of 'sum, mean', nats, as in the text", scores["sum, mean"][1].mean(), at_least=7.0, at_most=7.6)
 vh.expect("R of 'sum, sum' minus 'sum, mean', nats", (scores["sum, sum"][0] - scores["sum, mean"][0]).mean(), at_least=0)
 
 # %% [markdown]
-# **What you see.** In the table above, *sum, mean* has the larger $K$, 7.3 against 6.3 nats, and the lower $R$: as its lower price predicts.
+# **What you see.** In the table above, *sum, mean* has the larger $K$, 7.2 against 6.0 nats, and the lower $R$: as its lower price predicts.
 # The two ELBOs lie less than one nat apart.
 # The standard error is about the test images only; another start of the training would shift both ELBOs as well.
 # So one training of each does not decide which loss gives the better ELBO.
