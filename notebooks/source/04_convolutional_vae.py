@@ -80,7 +80,7 @@ for ax, (name, feature_map) in zip(axes[1:], maps.items()):
     ax.set_title(name)
 for ax in axes:
     ax.set_axis_off()
-fig.colorbar(shown, ax=axes, shrink=0.8, label="sum of nine products")
+fig.colorbar(shown, ax=axes, shrink=0.8, label="sum of nine products");
 # %% [markdown]
 # **What you see.** One digit and two feature maps.
 # The first kernel answers where the image changes from left to right: violet where it becomes brighter, orange where it becomes darker.
@@ -255,7 +255,7 @@ for ours, theirs, inputs in pairs:
     print(f"{theirs.name}: {ours.count_params():,} parameters, largest difference {difference:.6f}")
 
 # %% alt="Two rows of boxes. The encoder: image 28×28×1, conv_1 13×13×32, conv_2 6×6×64 with 18,496 parameters, flatten 2304, and mean and log_var. The decoder: z, a Dense layer of 1568, the map 7×7×32, deconv_1 14×14×64, deconv_2 28×28×32, and the logits 28×28×1."
-vh.plot_architecture(packaged)
+vh.plot_architecture(packaged);
 
 # %% [markdown]
 # **What you see.** No difference, and the same layers as boxes: convolutions in orange, transposed ones in green, Dense layers in blue.
@@ -366,7 +366,7 @@ def plot_rows(rows, ax):
 
 fig, ax = plt.subplots(figsize=(7.5, 3))
 plot_rows(reached, ax)
-ax.set_xlabel("ELBO of the validation images, nats (right is better)")
+ax.set_xlabel("ELBO of the validation images, nats (right is better)");
 # %% [markdown]
 # **What you see.** A blue dot is one training, a black line the mean of three.
 # The answer: the learning rate brings most, 50.8 nats.
@@ -596,7 +596,7 @@ shifted, shifted_test = shift(few, seed=0), shift(half_test, seed=1)
 moved = race(10, shifted, shifted_test)
 
 # %% alt="Ten digits in the middle of their pictures, and below the same ten, each moved to another place."
-vh.plot_images([few[:10], shifted[:10]], ["centred", "shifted"])
+vh.plot_images([few[:10], shifted[:10]], ["centred", "shifted"]);
 # %% [markdown]
 # **What you see.** The same ten digits; below, each stands where chance has put it, and none is cut off by much.
 
@@ -606,7 +606,7 @@ titles = ("centred, 2 latents", "centred, 10 latents", "shifted, 10 latents")
 for ax, rows, title in zip(axes, (two_latents, ten_latents, moved), titles):
     plot_rows(rows, ax)
     ax.set_title(title)
-ax.set_xlabel("test ELBO, nats (right is better)")
+ax.set_xlabel("test ELBO, nats (right is better)");
 # %% [markdown]
 # **What you see.** A blue dot is one training, a black line the mean of three; the panels have different scales.
 # From the second panel to the third, only the shift has changed.
@@ -714,7 +714,7 @@ vh.check.binarize(binarize)
 # %% alt="Eight digits in three rows. Grey: soft edges. Threshold: hard edges. Stochastic: rough edges, with single pixels missing or added."
 grey = vh.load_images("mnist").x_test
 versions = {"grey": grey, "threshold": data.x_test, "stochastic": vh.load_images("mnist", binarize="stochastic").x_test}
-vh.plot_images([x[:8] for x in versions.values()], list(versions))
+vh.plot_images([x[:8] for x in versions.values()], list(versions));
 
 # %% [markdown]
 # **What you see.** The same digits, three times.
@@ -818,7 +818,7 @@ vh.plot_latent_scatter(mean, fashion.y_test, fashion.class_names, limit=4, ax=ax
 axes[0].plot([-2, 2, 2, -2, -2], [-2, -2, 2, 2, -2], "k--", linewidth=1.5)  # what the other panel shows
 axes[0].set_title("codes of the test images")
 vh.plot_manifold(fashion_vae, n=10, limit=2, ax=axes[1])
-axes[1].set_title("the dashed square, decoded")
+axes[1].set_title("the dashed square, decoded");
 # %% [markdown]
 # **What you see.** First the three lines: with β = ½ the loss looks 3.8 nats better than with the whole KL.
 # And 189.9 of the 277.0 nats, more than two thirds, are the floor, which no model can remove.
@@ -863,14 +863,14 @@ fig, axes = plt.subplots(1, 2, figsize=(11, 5.2))
 vh.plot_latent_scatter(mean, data.y_test, data.class_names, limit=3, ax=axes[0])
 axes[0].set_title("codes of the test images")
 vh.plot_manifold(vae, n=12, limit=3, ax=axes[1])
-axes[1].set_title("the same plane, decoded")
+axes[1].set_title("the same plane, decoded");
 # %% alt="A seven in the middle of the picture and the same seven in the upper right corner; below each the answer of the model."
 # 6 pixels up and 6 to the right; black comes in
 drawn = np.concatenate([data.x_test[:1], np.pad(data.x_test[:1, 6:, :-6], ((0, 0), (0, 6), (6, 0), (0, 0)))])
 mean, log_var = vae.encode(drawn)
 prices = np.array(vh.bernoulli_nll(drawn, vae.decoder(mean))) + np.array(vh.gaussian_kl(mean, log_var))
 titles = [f"{place}\n{price:.0f} nats" for place, price in zip(("in the middle", "in the corner"), prices)]
-vh.plot_images([drawn, vae.reconstruct(drawn)], ["drawn", "answer"], titles=titles)
+vh.plot_images([drawn, vae.reconstruct(drawn)], ["drawn", "answer"], titles=titles);
 # %% [markdown]
 # **What you see.** Where you run the cells: the page, and its two panels as a picture without motion, for places that cannot run it (on GitHub, for example).
 # Left the code of each test image, right what the decoder draws at these places (codes beyond ±3 are not shown).

@@ -282,7 +282,7 @@ keras.utils.set_random_seed(settings.seed)
 judge = keras.Sequential([keras.Input(data.image_shape), layers.Flatten(), layers.Dense(256, "relu"), layers.Dense(10)])
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 judge.compile(keras.optimizers.Adam(1e-3), loss, steps_per_execution=20)
-judge.fit(data.x_train, data.y_train, batch_size=200, epochs=settings.epochs, verbose=0)
+judge.fit(data.x_train, data.y_train, batch_size=200, epochs=settings.epochs, verbose=0);
 
 
 # %%

@@ -565,7 +565,7 @@ for (row, column), value in np.ndenumerate(bars):
 ax.set_yticks(range(len(tried)), [f"{name} · {elbos[name]:.0f}" for name in tried])
 ax.set_xticks(range(10), range(1, 11))
 ax.set(xlabel="latents, sorted by their KL", title="KL of each latent, in nats (left: the ELBO)")
-ax.grid(False)
+ax.grid(False);
 
 # %% [markdown]
 # **What you see.** Each row is a training, each number the KL of one latent.

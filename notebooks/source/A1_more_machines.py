@@ -111,7 +111,7 @@ for (name, kind), style in zip(formats.items(), ("-", "--", "-.")):
 ax.axvline(150, color="0.6", linewidth=1)
 ax.annotate("the loss of\none digit: 150 nats", (170, 1e-12), fontsize=9)
 ax.set(xlabel="size of a number", ylabel="distance to the next number", title="How fine the formats are")
-ax.legend()
+ax.legend();
 # %% [markdown]
 # **What you see.** Each line rises in steps, one at each power of two.
 # To the right of 0.00006, bfloat16 is eight times as coarse as float16.
@@ -142,7 +142,7 @@ fig, ax = plt.subplots(figsize=(7.5, 3.2))
 for (name, running), style in zip(sums.items(), ("-", "--", "-.")):
     ax.plot(running, style, label=f"{name}: {running[-1]:.1f}")
 ax.set(xlabel="pixels added", ylabel="sum (nats)", title="A sum that is kept in 16 bits")
-ax.legend()
+ax.legend();
 # %% [markdown]
 # **What you see.** The answer: float16 loses 5 % of the sum, bfloat16 more than 40 %.
 # Small terms are lost, so the loss looks better than it is.
