@@ -21,7 +21,7 @@ from vae_helpers.exercises.lesson_06 import (
 )
 from vae_helpers.exercises.lesson_07 import best_variance, bits_per_pixel, importance_bound, log_normalizer
 from vae_helpers.exercises.lesson_08 import auroc, chain_step, class_probabilities, seen_nll
-from vae_helpers.exercises.lesson_09 import bits_per_dimension, device_share, nearest_code
+from vae_helpers.exercises.lesson_09 import bits_per_dimension, device_share, mean_cosine, step_probability
 from vae_helpers.exercises.verdicts import progress as progress
 
 __all__ = [
@@ -47,14 +47,15 @@ __all__ = [
     "importance_bound",
     "kl_between",
     "log_normalizer",
+    "mean_cosine",
     "mixture_log_density",
     "mutual_information_gap",
-    "nearest_code",
     "pca_reconstruct",
     "price_of_a_nat",
     "reparameterize",
     "seen_nll",
     "squared_error",
+    "step_probability",
     "train_step",
     "transposed_size",
     "walk",
