@@ -53,7 +53,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 plt.style.use("vae_helpers.course")
-settings = vh.run_settings(seed=1, epochs=6, seeds=3, samples=4000)
+settings = vh.run_settings(seed=1, epochs=6, seeds=3, samples=3000)
 data = vh.load_colour_images("cifar10", validation=2000)
 
 # %% [markdown] sitting="A"
@@ -66,7 +66,7 @@ data = vh.load_colour_images("cifar10", validation=2000)
 # So an image has 32 · 32 · 3 = 3,072 numbers, and each is called a *dimension*.
 #
 # The whole set would take hours on two processor cores.
-# We train on 4,000 images (the `samples`), for 6 `epochs`, with small networks, and report on the first 2,000 test images.
+# We train on 3,000 images (the `samples`), for 6 `epochs`, with small networks, and report on the first 2,000 test images.
 # So all our figures are those of small models: what counts is how they *differ*.
 # (Without a network connection, the loader takes patches of two photographs instead, and says so.
 # The lesson runs, but the figures in the text are those of CIFAR-10.)
@@ -350,11 +350,11 @@ def train(model, seed, epochs=settings.epochs, step_size=2e-3):
     return time.perf_counter() - started, history.history["loss"]
 
 
-def three_seeds(name, model, **options):
+def three_seeds(name, model, seeds=settings.seeds, **options):
     """Train from each seed, the first one last; the model keeps it. Bits of each seed and test image, seconds, losses."""
     model.compile(keras.optimizers.Adam(), steps_per_execution=vh.training.STEPS_PER_EXECUTION)
     bits, seconds, losses = [], [], []
-    for seed in reversed(range(1, 1 + settings.seeds)):
+    for seed in reversed(range(1, 1 + seeds)):
         took, loss = train(model, seed, **options)
         bits.append(test_bits(model))
         seconds.append(took)
@@ -420,7 +420,7 @@ print(*(f"{way} {bits.mean():.3f}" for way, bits in ways.items()), sep=", ")
 # A **PNG** file stores an image without any loss.
 # It guesses each pixel from its neighbours, and writes down how wrong the guess was.
 # It has never seen another image.
-# Our VAE has seen 4,000.
+# Our VAE has seen 3,000.
 #
 # To be fair, both get the same test images, and each image is a file of its own.
 # A PNG file has at least 57 bytes that say "this is a PNG" and close the parts of the file.
@@ -477,7 +477,14 @@ scale = compare("logistic, s for each", "logistic, one s")
 # %% tags=["guard"]
 vh.expect("PNG, bits per dimension", png.mean(), at_least=5.8, at_most=5.95)
 means = {name: result["bits"].mean() for name, result in results.items()}
-print(means, png.mean(), png_without.mean())
+print(
+    means,
+    png.mean(),
+    png_without.mean(),
+    {w: b.mean() for w, b in ways.items()},
+    kl.mean(),
+    file=open("/tmp/w/e09/g.txt", "a"),
+)
 vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"] - png.mean(), at_least=0.3)
 
 # %% [markdown]
@@ -689,8 +696,10 @@ zero_saves = compare("deep, from zero", "deep, shortcut")
 depth_saves = compare("deep, from zero", "shallow")
 
 # %% tags=["guard"]
-print({name: result["bits"].mean(axis=1).round(4) for name, result in results.items()})
-print({name: result["seconds"] for name, result in results.items()})
+print(
+    {name: result["bits"].mean(axis=1).round(4) for name, result in results.items()}, file=open("/tmp/w/e09/g.txt", "a")
+)
+print({name: result["seconds"] for name, result in results.items()}, file=open("/tmp/w/e09/g.txt", "a"))
 vh.expect("deep, plain: bits", results["deep, plain"]["bits"].mean(), at_most=8)
 
 # %% [markdown]
@@ -711,7 +720,7 @@ results["shallow, equal seconds"] = three_seeds("shallow, equal seconds", Colour
 equal_seconds = compare("deep, from zero", "shallow, equal seconds")
 
 # %% tags=["guard"]
-print(results["shallow, equal seconds"]["bits"].mean(axis=1).round(4), ratio)
+print(results["shallow, equal seconds"]["bits"].mean(axis=1).round(4), ratio, file=open("/tmp/w/e09/g.txt", "a"))
 vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
 
 # %% [markdown]
@@ -722,7 +731,7 @@ vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
 #
 # <details><summary>Open the answer when you have decided</summary>
 #
-# The number of images and the time: with 4,000 images and half a minute, a small network is not yet at its limit, so more layers have little to add.
+# The number of images and the time: with 3,000 images and half a minute, a small network is not yet at its limit, so more layers have little to add.
 # The published models see 50,000 images for days.
 # Also the width, 16 filters, and the one flat layer of 64 latents, through which everything must pass, whatever stands before and behind it.
 # What does not depend on the size of the run is the control: one change at a time, equal steps *and* equal seconds, and the spread.
@@ -749,7 +758,7 @@ vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
 #     f = convolution()(layers.ReLU()(h))
 #     return convolution("zeros")(layers.ReLU()(f))
 #
-# lost = three_seeds("plain, from zero", ColourVAE(logistic, blocks=1, block=plain_from_zero))
+# lost = three_seeds("plain, from zero", ColourVAE(logistic, blocks=1, block=plain_from_zero), seeds=1)
 # ```
 #
 # Before you run it: what does the block give for any image?
@@ -761,7 +770,7 @@ vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
 #
 # </details>
 #
-# **Second.** Train a normal distribution with a $\sigma$ for each number: `three_seeds("normal, σ for each", ColourVAE(normal))`.
+# **Second.** Train a normal distribution with a $\sigma$ for each number: `three_seeds("normal, σ for each", ColourVAE(normal), seeds=1)`.
 # It is measured by its density.
 # Would you print the result beside the others?
 #
@@ -778,9 +787,14 @@ def plain_from_zero(h):
     return convolution("zeros")(layers.ReLU()(f))
 
 
-lost = three_seeds("plain, from zero", ColourVAE(logistic, blocks=1, block=plain_from_zero))
-each = three_seeds("normal, σ for each", ColourVAE(normal))
-print(each["bits"].mean(axis=1), lost["bits"].mean(axis=1), lost["bits"].mean() - results["shallow"]["bits"].mean())
+lost = three_seeds("plain, from zero", ColourVAE(logistic, blocks=1, block=plain_from_zero), seeds=1)
+each = three_seeds("normal, σ for each", ColourVAE(normal), seeds=1)
+print(
+    each["bits"].mean(axis=1),
+    lost["bits"].mean(axis=1),
+    lost["bits"].mean() - results["shallow"]["bits"].mean(),
+    file=open("/tmp/w/e09/g.txt", "a"),
+)
 vh.expect("bits, plain from zero minus shallow", lost["bits"].mean() - results["shallow"]["bits"].mean(), at_least=0.1)
 
 # %% [markdown]
