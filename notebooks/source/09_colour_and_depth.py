@@ -25,8 +25,8 @@
 #
 # | sign | what it means |
 # |---|---|
-# | $k$ | a colour number as it is stored: a whole number from 0 to 255 |
-# | $m$, $\sigma$, $s$ | mean, standard deviation and logistic scale of what the decoder says about $k$, all in steps |
+# | $x_i$ | one of the 3,072 numbers of an image, as it is stored: a whole number from 0 to 255 |
+# | $\hat x_i$, $\sigma$, $s$ | mean, standard deviation and logistic scale of what the decoder says about $x_i$, all in steps |
 # | $h$, $f(h)$ | the numbers that enter a block of a network, and what its convolutions make of them |
 
 # %%
@@ -34,9 +34,7 @@
 from importlib.util import find_spec
 
 if find_spec("vae_helpers") is None:
-    print(
-        "This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder."
-    )
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -73,7 +71,8 @@ data = vh.load_colour_images("cifar10", validation=2000)
 
 # %% alt="Two rows of ten small colour photographs, ten for training and ten for testing: animals and vehicles on many backgrounds."
 x_train, x_test = data.x_train[: settings.samples], data.x_test[:2000]
-vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"])
+vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"]);
+
 # %% [markdown]
 # **What you see.** Ten training images and ten test images.
 # Animals and vehicles, in all colours, on all backgrounds: far more various than digits.
@@ -81,22 +80,22 @@ vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"])
 # ### One number, 256 steps
 #
 # In lessons 02 to 05, a pixel was 0 or 1, and the decoder described it as a coin.
-# A colour number is one of 256 **steps**, $k=0,1,\dots,255$, and a coin cannot say 100.
+# A colour number is one of 256 **steps**, $x_i=0,1,\dots,255$, and a coin cannot say 100.
 # The decoder needs a distribution over 256 steps.
 #
-# The usual first choice is a normal distribution, with a mean $m$ for each number and one $\sigma$ for all, which training finds:
+# The usual first choice is a normal distribution, with a mean $\hat x_i$ for each number and one $\sigma$ for all, which training finds:
 #
-# $$-\log p(k\mid z)\approx\frac{(k-m)^2}{2\sigma^2}+\log\sigma+\tfrac12\log2\pi$$
+# $$-\log p(x_i\mid z)\approx\frac{(x_i-\hat x_i)^2}{2\sigma^2}+\log\sigma+\tfrac12\log2\pi$$
 #
 # The first part wants a large $\sigma$, the others a small one.
 # They agree where $\sigma^2$ is the mean squared error of the decoder (lesson 07).
 #
 # But this is the logarithm of a *density*, and a density is no probability.
 # What is the mistake?
-# A step is 1 wide, so the density at $k$ times 1 is nearly the probability of the step, as long as $\sigma$ is many steps wide.
+# A step is 1 wide, so the density at $x_i$ times 1 is nearly the probability of the step, as long as $\sigma$ is many steps wide.
 # Lesson 07 had an honest way for all $\sigma$: add noise of the width of a step (*dequantization*), which can only make the bits larger.
 # There is a third way: **count**.
-# The probability of step $k$ is the area under the density from $k-\frac12$ to $k+\frac12$.
+# The probability of step $x_i$ is the area under the density from $x_i-\frac12$ to $x_i+\frac12$.
 #
 # **Predict.** A pixel lies exactly at the mean.
 # Now let $\sigma$ go to 0: the decoder becomes surer and surer, and it is right.
@@ -113,7 +112,7 @@ for line, style, name in ((density, "--", "density"), (counted, "-", "counted"),
 ax.axhline(0, color="black", linewidth=1)
 ax.set(xscale="log", xlabel="σ, in steps", ylabel="bits for one number", ylim=(-4.5, 8.5))
 ax.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
-ax.legend()
+ax.legend();
 
 # %% [markdown]
 # **What you see.** From $\sigma=1$ on, the three lines lie on each other.
@@ -137,7 +136,6 @@ ax.legend()
 # `loss` is minus the log of such a density, in nats per image; it may be an array.
 # Write it in bits per dimension, on the scale of 256 steps.
 
-
 # %%
 def bits_per_dimension(loss, image_shape):
     """Bits per dimension. loss: nats per image, for pixels from 0 to 1; image_shape: (height, width, channels)."""
@@ -158,15 +156,15 @@ vh.check.bits_per_dimension(bits_per_dimension)
 #
 # The area under a normal density has no simple formula.
 # The **logistic distribution** looks much the same, with somewhat heavier tails, and its area is the sigmoid that you know.
-# With mean $m$ and scale $s$, the probability to lie below $t$ is $\mathrm{sigmoid}((t-m)/s)$.
+# With mean $\hat x_i$ and scale $s$, the probability to lie below a number $a$ is $\mathrm{sigmoid}((a-\hat x_i)/s)$.
 # So the probability of a step is a difference of two sigmoids:
 #
-# $$P(k)=\mathrm{sigmoid}\Big(\frac{k+\frac12-m}{s}\Big)-\mathrm{sigmoid}\Big(\frac{k-\frac12-m}{s}\Big)$$
+# $$P(x_i)=\mathrm{sigmoid}\Big(\frac{x_i+\frac12-\hat x_i}{s}\Big)-\mathrm{sigmoid}\Big(\frac{x_i-\frac12-\hat x_i}{s}\Big)$$
 #
 # Two steps are special.
 # Nothing lies below step 0 and above step 255.
 # So step 0 gets everything below ½, and step 255 everything above 254½.
-# Then the 256 probabilities add up to 1, whatever $m$ and $s$ are.
+# Then the 256 probabilities add up to 1, whatever $\hat x_i$ and $s$ are.
 # This is the **discretized logistic** likelihood.
 #
 # ### Exercise 9.2 · The probability of a step · 10 min
@@ -174,7 +172,6 @@ vh.check.bits_per_dimension(bits_per_dimension)
 # Write it, with numpy.
 # `level`, `mean` and `scale` are arrays of one shape.
 # `expit` is the sigmoid of scipy, which overflows nowhere.
-
 
 # %%
 def step_probability(level, mean, scale):
@@ -199,8 +196,8 @@ fig, axes = plt.subplots(1, 2, figsize=(7.5, 2.8))
 for ax, mean in zip(axes, (100, 250)):
     ends = expit((np.arange(0.5, 255) - mean) / 10)  # the 255 borders between the steps
     ax.bar(steps, np.diff(ends, prepend=0, append=1), width=1)
-    ax.set(xlabel="step", title=f"m = {mean}, s = 10", xticks=[0, 100, 200, 255])
-axes[0].set_ylabel("probability")
+    ax.set(xlabel="step", title=f"mean {mean}, s = 10", xticks=[0, 100, 200, 255])
+axes[0].set_ylabel("probability");
 
 # %% [markdown]
 # **What you see.** Left, a bell over the steps around 100.
@@ -211,7 +208,6 @@ axes[0].set_ylabel("probability")
 # The difference of two sigmoids that are nearly equal loses all its digits.
 # So the next cell uses $\mathrm{sigmoid}(b)-\mathrm{sigmoid}(a)=\mathrm{sigmoid}(b)\,\mathrm{sigmoid}(-a)\,(1-e^{a-b})$, which has no such difference.
 # Each function gives nats per image, in steps.
-
 
 # %%
 def per_image(values):
@@ -232,13 +228,9 @@ def logistic(level, mean, log_scale):
     log_p = ops.where(level > 254.5, -ops.softplus(a), log_p)  # step 255: all above
     return -per_image(log_p)
 
-
 # %% tags=["guard"]
 some = np.random.default_rng(0)
-level, mean = (
-    some.integers(0, 256, (4, 6, 6, 3)).astype("float32"),
-    some.uniform(0, 255, (4, 6, 6, 3)).astype("float32"),
-)
+level, mean = some.integers(0, 256, (4, 6, 6, 3)).astype("float32"), some.uniform(0, 255, (4, 6, 6, 3)).astype("float32")
 log_scale = some.uniform(2.0, 4.0, (4, 6, 6, 3)).astype("float32")
 level[0, 0, :3, 0] = 0, 255, 255
 upper = np.where(level == 255, 1.0, expit((level + 0.5 - mean.astype("float64")) / np.exp(log_scale)))
@@ -246,9 +238,7 @@ lower = np.where(level == 0, 0.0, expit((level - 0.5 - mean.astype("float64")) /
 apart = np.abs(logistic(level, mean, log_scale) + np.log(upper - lower).sum((1, 2, 3))).max()
 vh.expect("logistic: the stable form minus the plain one, nats", apart, at_most=0.2, everywhere=True)
 by_scipy = -norm.logpdf(level, mean, np.exp(log_scale)).sum((1, 2, 3))
-vh.expect(
-    "normal minus scipy's, nats", np.abs(normal(level, mean, log_scale) - by_scipy).max(), at_most=0.01, everywhere=True
-)
+vh.expect("normal minus scipy's, nats", np.abs(normal(level, mean, log_scale) - by_scipy).max(), at_most=0.01, everywhere=True)
 
 # %% [markdown]
 # ### The model
@@ -282,8 +272,8 @@ def networks(numbers, blocks, block):
         h, g = block(h), block(g)
     h = layers.Flatten()(layers.ReLU()(h))  # 1024 numbers
     output = layers.Conv2DTranspose(numbers, 4, strides=4)(layers.ReLU()(g))  # 32, 32, numbers
-    return keras.Model(image, [layers.Dense(LATENTS)(h), layers.Dense(LATENTS)(h)]), keras.Model(z, output)
-
+    log_var = layers.Dense(LATENTS, bias_initializer=keras.initializers.Constant(-3.0))(h)  # small clouds at first
+    return keras.Model(image, [layers.Dense(LATENTS)(h), log_var]), keras.Model(z, output)
 
 # %% [markdown]
 # (`he_normal` draws the kernels so wide that the size of the numbers stays about the same through a convolution and a ReLU: He and others, 2015.)
@@ -292,7 +282,9 @@ def networks(numbers, blocks, block):
 # `split` says what the output means: a mean from 0 to 255, and the logarithm of a scale, which begins at 30 steps.
 # With three numbers there is one scale for everything, the weight `common`.
 # (Its factor 10 lets Adam, which moves every weight by about the step size, move it fast enough.)
-
+# With six, the decoder adds its own to it, between −3 and 3, so that no scale can run away.
+# The clouds begin small (`log_var` near −3), so that the decoder sees the images from the first step.
+# Without this, some trainings stayed at 8 bits for a long time: the posterior collapse of lesson 03.
 
 # %%
 class ColourVAE(keras.Model):
@@ -304,7 +296,7 @@ class ColourVAE(keras.Model):
         self.seed_generator = keras.random.SeedGenerator()
 
     def split(self, output):
-        own = output[..., 3:] if output.shape[-1] == 6 else 0.0
+        own = 3 * ops.tanh(output[..., 3:] / 3) if output.shape[-1] == 6 else 0.0
         return 255 * ops.sigmoid(output[..., :3]), np.log(30) + 10 * self.common + own
 
     def call(self, image):
@@ -314,7 +306,6 @@ class ColourVAE(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return ops.mean(negative_elbo(self, x, y_pred))
-
 
 # %%
 def negative_elbo(model, image, found):
@@ -329,16 +320,16 @@ def test_bits(model):
     nats = np.concatenate([negative_elbo(model, part, model(part)) for part in parts])
     return nats / (np.prod(data.image_shape) * np.log(2))
 
-
 # %% [markdown]
 # Every model is trained three times, from three seeds.
 # To start anew, `train` gives it the weights of a fresh model and clears the memory of its optimizer.
 # The step size falls along a cosine; there is no warm-up of the KL.
-# (The step size 0.002 and the 64 latents were chosen on validation images.)
-
+# (The step size is 0.004 for all networks of this lesson.
+In short trainings from one seed, on validation images, it was the best of 0.002, 0.004 and 0.008 for deep networks.
+With 0.008 one shallow network stayed at 8.00 bits: it told all images the same.)
 
 # %%
-def train(model, seed, epochs=settings.epochs, step_size=2e-3):
+def train(model, seed, epochs=settings.epochs, step_size=4e-3):
     """A new start with this seed, then so many epochs. Returns the seconds and the loss of each epoch."""
     keras.utils.set_random_seed(seed)
     model.set_weights(ColourVAE(*model.recipe).get_weights())
@@ -361,7 +352,6 @@ def three_seeds(name, model, seeds=settings.seeds, **options):
         losses.append(loss)
         print(f"{name}, seed {seed}: {bits[-1].mean():.3f} bits per dimension, {took:.0f} s")
     return {"bits": np.array(bits), "seconds": min(seconds), "losses": np.array(losses)}
-
 
 # %% [markdown]
 # ### Three likelihoods
@@ -389,7 +379,6 @@ results = {name: three_seeds(name, model) for name, model in models.items()}
 # Is that fair?
 # The next cell counts its steps, with the areas of the same normal distributions, and also uses the noise of lesson 07.
 
-
 # %%
 def counted_normal(level, mean, log_scale):
     """-log of the area over each step; the end steps get the tails. In nats per image."""
@@ -410,10 +399,17 @@ ways["counted"] = counted_normal(level, mean, log_scale)
 kl = np.array(vh.gaussian_kl(found["mean"], found["log_var"]))
 print(f"σ is {np.exp(log_scale.mean()):.0f} steps; the KL costs {kl.mean() / per_bit:.3f} bits per dimension")
 ways = {way: (np.array(nats) + kl) / per_bit for way, nats in ways.items()}
-print(*(f"{way} {bits.mean():.3f}" for way, bits in ways.items()), sep=", ")
+print("normal:", *(f"{way} {bits.mean():.3f}" for way, bits in ways.items()))
+print(f"logistic, one s, the same seed: {results['logistic, one s']['bits'][-1].mean():.3f}")
 
 # %% [markdown]
-# **What you see.** @@WAYS
+# **What you see.** $\sigma$ is many steps wide, so the density and the noise give nearly the same.
+# Counting saves a few hundredths of a bit.
+# Why?
+# A part of each normal distribution lies below 0 or above 255, where no colour is.
+# For the density it is lost; counting gives it to the two end steps.
+# So with *one* $\sigma$ for everything nobody can cheat, and the density is a fair measure.
+# The last line is the logistic model from the same seed.
 #
 # ### PNG, each image alone
 #
@@ -427,7 +423,6 @@ print(*(f"{way} {bits.mean():.3f}" for way, bits in ways.items()), sep=", ")
 # We give the figure with them and without.
 #
 # **Predict.** Who needs fewer bits?
-
 
 # %%
 def png_bytes(image):
@@ -450,14 +445,7 @@ ax.axvline(png.mean(), linestyle="--", color="black")
 ax.text(png.mean() + 0.02, 0.5, "PNG", fontsize=10)
 ax.axvline(8, color="grey")
 ax.text(7.98, 0.5, "knows nothing", ha="right", fontsize=10)
-ax.set(
-    xlabel="bits per dimension on test images",
-    yticks=range(len(results)),
-    yticklabels=results,
-    xlim=(5.5, 8.2),
-    ylim=(2.6, -0.6),
-)
-
+ax.set(xlabel="bits per dimension on test images", yticks=range(len(results)), yticklabels=results, xlim=(5.5, 8.2), ylim=(2.6, -0.6));
 
 # %%
 def compare(name, other, of=results):
@@ -465,9 +453,7 @@ def compare(name, other, of=results):
     saved = of[other]["bits"] - of[name]["bits"]  # (seeds, images)
     error = saved.mean(axis=0).std(ddof=1) / np.sqrt(saved.shape[1])
     seeds = saved.mean(axis=1)
-    print(
-        f"{name} against {other}: {saved.mean():.3f} ± {error:.3f} bits saved; seeds {seeds.min():.3f} to {seeds.max():.3f}"
-    )
+    print(f"{name} against {other}: {saved.mean():.3f} ± {error:.3f} bits saved; seeds {seeds.min():.3f} to {seeds.max():.3f}")
     return saved.mean()
 
 
@@ -476,19 +462,31 @@ scale = compare("logistic, s for each", "logistic, one s")
 
 # %% tags=["guard"]
 vh.expect("PNG, bits per dimension", png.mean(), at_least=5.8, at_most=5.95)
+vh.expect("PNG without its 57 bytes", png_without.mean(), at_least=5.65, at_most=5.8)
+apart = abs(ways["density"].mean() - ways["with noise"].mean())
+vh.expect("bits of the normal, density and noise", apart, at_most=0.01)
+vh.expect("bits saved by counting the normal", ways["density"].mean() - ways["counted"].mean(), at_least=0, at_most=0.15)
+vh.expect("bits saved by the shape, normal to logistic", shape, at_most=0.05)
 means = {name: result["bits"].mean() for name, result in results.items()}
-print(
-    means,
-    png.mean(),
-    png_without.mean(),
-    {w: b.mean() for w, b in ways.items()},
-    kl.mean(),
-    file=open("/tmp/w/e09/g.txt", "a"),
-)
+vh.expect("logistic, s for each: bits", means["logistic, s for each"], at_most=7.6)
 vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"] - png.mean(), at_least=0.3)
 
 # %% [markdown]
-# **What you see.** @@LIK
+# **What you see.** Each dot is one seed, and the three lines of `compare` print what they give.
+# First, nobody is near PNG: all three VAEs need more bits.
+# A VAE has to tell an image by 64 numbers, and what these do not say is noise to it.
+# PNG uses the neighbour of each pixel, which is a very good hint.
+# (The ELBO is a bound, so the figure of a VAE is an upper limit; and PNG pays about 0.15 bits for its 57 bytes.)
+#
+# Second, the shape: the logistic with one $s$ is *not* better than the normal distribution.
+# "Count the steps" sounds like a gain, but with one wide scale there is little to gain.
+#
+# Third, the scale: with an $s$ for each number the same likelihood needs fewer bits.
+# Now the decoder can say *where* it is sure: in a blue sky, say, but not at an edge.
+# So the answer to the prediction is: the scale for each number.
+# And it is here that the steps must be counted, because a decoder that chooses each scale can cheat with a density.
+# (`±` is the paired error over the test images; the range is that of the seeds.
+# In these short trainings the seeds differ more than the images suggest, so trust the range.)
 #
 # The published figures for CIFAR-10 are far lower:
 #
@@ -515,10 +513,17 @@ uniform = np.random.default_rng(0).uniform(1e-6, 1 - 1e-6, mean.shape)
 drawn = np.round(mean + np.exp(log_scale) * np.log(uniform / (1 - uniform))).clip(0, 255)  # logistic draws, as steps
 prior, _ = best.split(best.decoder(keras.random.normal((8, LATENTS), seed=1)))
 rows = [images, mean / 255, (scale_map / 40).clip(0, 1), drawn / 255, np.array(prior) / 255]
-vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the prior"])
+vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the prior"]);
 
 # %% [markdown]
-# **What you see.** @@PIX
+# **What you see.** First row, test images.
+# Second, the means: soft patches of about the right colours, in tiles of 4 × 4 pixels, because the last layer writes whole tiles.
+# Third, the scale of each place: dark where the decoder is sure, bright where it is not.
+# Fourth, draws from $p(x\mid z)$: each number for itself, so the noise has all colours.
+# This row, and not the second, is what the model says that images look like.
+# Nearly all of its bits are spent on this noise.
+# Last, codes from the prior: clouds of colour, no things.
+# Our small VAE has learned which colours go with which, and little else.
 
 # %% [markdown] sitting="B"
 # ## Sitting B: depth · {{minutes}} min
@@ -540,7 +545,6 @@ vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the
 #
 # A residual block may also *start* at $f=0$: its second convolution begins with zeros.
 # These are two changes, and we keep them apart:
-
 
 # %%
 def shortcut(h):
@@ -564,7 +568,6 @@ blocks = {"plain": plain, "shortcut": shortcut, "shortcut, from zero": shortcut_
 #
 # Return the mean cosine over all pairs of two *different* images.
 
-
 # %%
 def mean_cosine(features):
     """One number. features: (n, height, width, channels), n ≥ 2."""
@@ -586,7 +589,6 @@ vh.check.mean_cosine(mean_cosine)
 #
 # **Predict.** After 12 blocks of each kind, how alike will the images be?
 # And how large will the numbers be: as at the beginning, much smaller, much larger?
-
 
 # %%
 def alike(features):
@@ -618,19 +620,21 @@ for (name, walk), style in zip(walks.items(), ("^--", "s-", "o-")):
 axes[0].set(ylabel="mean cosine of two images", ylim=(-0.05, 1))
 axes[1].set(ylabel="standard deviation of the numbers", yscale="log")
 axes[1].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
-axes[0].legend()
+axes[0].legend();
+
 # %% tags=["guard"]
 after = {name: walk[:, 12].mean(axis=0) for name, walk in walks.items()}
 vh.expect("cosine after 12 blocks, plain", after["plain"][0], at_least=0.7)
 vh.expect("cosine after 12 blocks, shortcut", after["shortcut"][0], at_least=0.5)
 vh.expect("cosine after 12 blocks, from zero", after["shortcut, from zero"][0], at_least=-0.1, at_most=0.1)
-vh.expect(
-    "size after 12 blocks, shortcut / start", after["shortcut"][1] / walks["shortcut"][:, 0, 1].mean(), at_least=8
-)
+vh.expect("size after 12 blocks, shortcut / start", after["shortcut"][1] / walks["shortcut"][:, 0, 1].mean(), at_least=8)
 
 # %% [markdown]
 # **What you see.** Lines are means of three seeds, and the bands go from the smallest to the largest.
-# @@WALK
+# Plain: after 12 blocks the mean cosine is 0.88.
+# All images look nearly alike to the last block, and the numbers have shrunk to an eighth.
+# With the shortcut: 0.77, so they are alike as well, though less; but now the numbers grow, to 25 times their size, because each block adds something.
+# With the shortcut from zero: nothing changes, neither the cosine (0.03) nor the size.
 #
 # So before training the two changes do different things.
 # The shortcut keeps a way open.
@@ -665,7 +669,7 @@ for name, model in {"shallow": best, "deep": ColourVAE(logistic, blocks=5)}.item
 # Each of the next three cells takes about a minute, and prints a line after each seed.
 
 # %%
-results["deep, plain"] = three_seeds("deep, plain", ColourVAE(logistic, blocks=5, block=plain))
+results["deep, plain"] = three_seeds("deep, plain", ColourVAE(logistic, blocks=5))
 
 # %%
 results["deep, shortcut"] = three_seeds("deep, shortcut", ColourVAE(logistic, blocks=5, block=shortcut))
@@ -683,9 +687,7 @@ for row, (name, style) in enumerate(zip(four, ("D:", "^--", "s-.", "o-"))):
     bits = results[name]["bits"].mean(axis=1)
     axes[1].plot(bits, [row] * len(bits), style[0], color=line.get_color(), markersize=7)
 axes[0].set(xlabel="epoch", ylabel="bits per dimension", title="in training")
-axes[1].set(
-    xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6)
-)
+axes[1].set(xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6))
 axes[0].legend()
 fig.tight_layout()
 
@@ -696,14 +698,19 @@ zero_saves = compare("deep, from zero", "deep, shortcut")
 depth_saves = compare("deep, from zero", "shallow")
 
 # %% tags=["guard"]
-print(
-    {name: result["bits"].mean(axis=1).round(4) for name, result in results.items()}, file=open("/tmp/w/e09/g.txt", "a")
-)
-print({name: result["seconds"] for name, result in results.items()}, file=open("/tmp/w/e09/g.txt", "a"))
-vh.expect("deep, plain: bits", results["deep, plain"]["bits"].mean(), at_most=8)
+vh.expect("deep, plain: bits", results["deep, plain"]["bits"].mean(), at_most=8.1)
+vh.expect("bits saved, deep from zero against deep plain", compare("deep, from zero", "deep, plain"), at_least=0.03)
 
 # %% [markdown]
-# **What you see.** @@DEPTH
+# **What you see.** The left plot shows the training loss, reconstruction plus KL; the right one counts on test images.
+# Each line of `compare` is one change.
+#
+# - *Depth without help* (shallow against deep, plain): the plain deep network ends behind the shallow one, with five times its blocks.
+# - *The shortcut, and then its start* (the second and third line): together they bring the deep network back.
+#   Look at the third line for the share of the start alone: without it, the numbers in the network begin far too large.
+# - *Depth with help* (the last line): what remains against the shallow network is small beside what the plain one lost.
+#
+# So the sentence "residual networks are better" needs a second half: better than plain networks of the same depth.
 #
 # ### Equal seconds
 #
@@ -720,11 +727,14 @@ results["shallow, equal seconds"] = three_seeds("shallow, equal seconds", Colour
 equal_seconds = compare("deep, from zero", "shallow, equal seconds")
 
 # %% tags=["guard"]
-print(results["shallow, equal seconds"]["bits"].mean(axis=1).round(4), ratio, file=open("/tmp/w/e09/g.txt", "a"))
-vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
+vh.expect("seconds, deep / shallow", ratio, at_least=1.2, at_most=5)
 
 # %% [markdown]
-# **What you see.** @@SECONDS
+# **What you see.** Compare this last line with the last one above: the deep network is the same, only its rival had more epochs.
+# At equal seconds the shallow network gains what it learns in its additional epochs.
+# On so few images and in so little time, depth is not the best way to spend a second.
+# (The ratio of seconds depends on the machine.
+# The likelihood of 3,072 numbers costs both networks the same, so five times the blocks take less than five times the time.)
 #
 # **Question.** "Depth does not pay", says a friend who reads this.
 # Which of our conditions would you change before you believe it for large models?
@@ -766,7 +776,13 @@ vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# @@EX4A
+# The block gives 0 for every image: its second convolution has only zeros.
+# So nothing about the image reaches the end, and all images get the same code and the same picture.
+# The gradient of the *first* convolution passes through the second, whose kernel is 0: it is 0.
+# The gradient of the second one is not 0 by itself, but in both networks what comes after it is a ReLU of exactly 0, whose gradient Keras takes as 0.
+# So only the biases of the last layers learn: the mean colour of each place in a tile, and its scale.
+# The result is about 8 bits: it knows nothing.
+# With the shortcut the same start does no harm, because the image passes by.
 #
 # </details>
 #
@@ -776,10 +792,13 @@ vh.expect("seconds, deep / shallow", ratio, at_least=1.5)
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
-# @@EX4B
+# No.
+# With a $\sigma$ for each number, the decoder may become very sure of some numbers, and a density pays for that without limit.
+# Such a figure can be compared only if it is counted, as in `counted_normal`, or measured with noise.
+# In our short training the scales stay wide, so the figure looks harmless.
+# That is luck, not a reason: on images with white borders, or after a longer training, it will not.
 #
 # </details>
-
 
 # %% tags=["guard"]
 def plain_from_zero(h):
@@ -789,18 +808,23 @@ def plain_from_zero(h):
 
 lost = three_seeds("plain, from zero", ColourVAE(logistic, blocks=1, block=plain_from_zero), seeds=1)
 each = three_seeds("normal, σ for each", ColourVAE(normal), seeds=1)
-print(
-    each["bits"].mean(axis=1),
-    lost["bits"].mean(axis=1),
-    lost["bits"].mean() - results["shallow"]["bits"].mean(),
-    file=open("/tmp/w/e09/g.txt", "a"),
-)
-vh.expect("bits, plain from zero minus shallow", lost["bits"].mean() - results["shallow"]["bits"].mean(), at_least=0.1)
+apart = lost["bits"].mean() - results["shallow"]["bits"].mean()
+vh.expect("bits, plain from zero minus shallow", apart, at_least=0.1)
+vh.expect("bits, plain from zero", lost["bits"].mean(), at_least=7.8, at_most=8.3)
+print(f"normal, σ for each, by its density: {each['bits'].mean():.3f}")
 
 # %% [markdown]
 # ## To take away
 #
-# @@TAKE
+# 1. A colour number is one of 256 steps.
+#    A density is nearly the probability of a step where $\sigma$ is many steps wide; a model that may choose narrow scales cheats, down to negative bits.
+#    So count the areas (discretized logistic) or add noise.
+# 2. With one scale for all numbers, the shape of the likelihood bought nothing here; a scale for each number did.
+# 3. Give bits per dimension beside PNG on the same images, each alone, and say how published figures were measured.
+#    Our small VAEs need more bits than PNG; deep ones with many levels of latents, trained for days, need half.
+# 4. Before training, plain blocks make all images alike; shortcuts with random blocks let the numbers grow; shortcuts that start at zero change nothing.
+# 5. Compare networks one change at a time, at equal steps and at equal seconds, with three seeds.
+#    In short trainings on 3,000 images, shortcuts repaired depth; they did not make it pay.
 #
 # **Where the ideas come from.**
 # Learned $\sigma$: O. Rybkin, K. Daniilidis and S. Levine, *Simple and effective VAE training with calibrated decoders*, ICML 2021.
