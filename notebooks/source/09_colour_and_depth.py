@@ -34,7 +34,9 @@
 from importlib.util import find_spec
 
 if find_spec("vae_helpers") is None:
-    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
+    print(
+        "This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder."
+    )
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -71,8 +73,7 @@ data = vh.load_colour_images("cifar10", validation=2000)
 
 # %% alt="Two rows of ten small colour photographs, ten for training and ten for testing: animals and vehicles on many backgrounds."
 x_train, x_test = data.x_train[: settings.samples], data.x_test[:2000]
-vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"]);
-
+vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"])
 # %% [markdown]
 # **What you see.** Ten training images and ten test images.
 # Animals and vehicles, in all colours, on all backgrounds: far more various than digits.
@@ -112,7 +113,7 @@ for line, style, name in ((density, "--", "density"), (counted, "-", "counted"),
 ax.axhline(0, color="black", linewidth=1)
 ax.set(xscale="log", xlabel="σ, in steps", ylabel="bits for one number", ylim=(-4.5, 8.5))
 ax.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
-ax.legend();
+ax.legend()
 
 # %% [markdown]
 # **What you see.** From $\sigma=1$ on, the three lines lie on each other.
@@ -135,6 +136,7 @@ ax.legend();
 #
 # `loss` is minus the log of such a density, in nats per image; it may be an array.
 # Write it in bits per dimension, on the scale of 256 steps.
+
 
 # %%
 def bits_per_dimension(loss, image_shape):
@@ -173,6 +175,7 @@ vh.check.bits_per_dimension(bits_per_dimension)
 # `level`, `mean` and `scale` are arrays of one shape.
 # `expit` is the sigmoid of scipy, which overflows nowhere.
 
+
 # %%
 def step_probability(level, mean, scale):
     """P of each step. level: whole numbers from 0 to 255; mean and scale in steps. All of one shape, as the result."""
@@ -197,7 +200,7 @@ for ax, mean in zip(axes, (100, 250)):
     ends = expit((np.arange(0.5, 255) - mean) / 10)  # the 255 borders between the steps
     ax.bar(steps, np.diff(ends, prepend=0, append=1), width=1)
     ax.set(xlabel="step", title=f"mean {mean}, s = 10", xticks=[0, 100, 200, 255])
-axes[0].set_ylabel("probability");
+axes[0].set_ylabel("probability")
 
 # %% [markdown]
 # **What you see.** Left, a bell over the steps around 100.
@@ -208,6 +211,7 @@ axes[0].set_ylabel("probability");
 # The difference of two sigmoids that are nearly equal loses all its digits.
 # So the next cell uses $\mathrm{sigmoid}(b)-\mathrm{sigmoid}(a)=\mathrm{sigmoid}(b)\,\mathrm{sigmoid}(-a)\,(1-e^{a-b})$, which has no such difference.
 # Each function gives nats per image, in steps.
+
 
 # %%
 def per_image(values):
@@ -228,9 +232,13 @@ def logistic(level, mean, log_scale):
     log_p = ops.where(level > 254.5, -ops.softplus(a), log_p)  # step 255: all above
     return -per_image(log_p)
 
+
 # %% tags=["guard"]
 some = np.random.default_rng(0)
-level, mean = some.integers(0, 256, (4, 6, 6, 3)).astype("float32"), some.uniform(0, 255, (4, 6, 6, 3)).astype("float32")
+level, mean = (
+    some.integers(0, 256, (4, 6, 6, 3)).astype("float32"),
+    some.uniform(0, 255, (4, 6, 6, 3)).astype("float32"),
+)
 log_scale = some.uniform(2.0, 4.0, (4, 6, 6, 3)).astype("float32")
 level[0, 0, :3, 0] = 0, 255, 255
 upper = np.where(level == 255, 1.0, expit((level + 0.5 - mean.astype("float64")) / np.exp(log_scale)))
@@ -238,7 +246,9 @@ lower = np.where(level == 0, 0.0, expit((level - 0.5 - mean.astype("float64")) /
 apart = np.abs(logistic(level, mean, log_scale) + np.log(upper - lower).sum((1, 2, 3))).max()
 vh.expect("logistic: the stable form minus the plain one, nats", apart, at_most=0.2, everywhere=True)
 by_scipy = -norm.logpdf(level, mean, np.exp(log_scale)).sum((1, 2, 3))
-vh.expect("normal minus scipy's, nats", np.abs(normal(level, mean, log_scale) - by_scipy).max(), at_most=0.01, everywhere=True)
+vh.expect(
+    "normal minus scipy's, nats", np.abs(normal(level, mean, log_scale) - by_scipy).max(), at_most=0.01, everywhere=True
+)
 
 # %% [markdown]
 # ### The model
@@ -275,6 +285,7 @@ def networks(numbers, blocks, block):
     log_var = layers.Dense(LATENTS, bias_initializer=keras.initializers.Constant(-3.0))(h)  # small clouds at first
     return keras.Model(image, [layers.Dense(LATENTS)(h), log_var]), keras.Model(z, output)
 
+
 # %% [markdown]
 # (`he_normal` draws the kernels so wide that the size of the numbers stays about the same through a convolution and a ReLU: He and others, 2015.)
 #
@@ -285,6 +296,7 @@ def networks(numbers, blocks, block):
 # With six, the decoder adds its own to it, between −3 and 3, so that no scale can run away.
 # The clouds begin small (`log_var` near −3), so that the decoder sees the images from the first step.
 # Without this, some trainings stayed at 8 bits for a long time: the posterior collapse of lesson 03.
+
 
 # %%
 class ColourVAE(keras.Model):
@@ -307,6 +319,7 @@ class ColourVAE(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return ops.mean(negative_elbo(self, x, y_pred))
 
+
 # %%
 def negative_elbo(model, image, found):
     """For each image, in nats, with one draw of z, (batch,)."""
@@ -320,13 +333,15 @@ def test_bits(model):
     nats = np.concatenate([negative_elbo(model, part, model(part)) for part in parts])
     return nats / (np.prod(data.image_shape) * np.log(2))
 
+
 # %% [markdown]
 # Every model is trained three times, from three seeds.
 # To start anew, `train` gives it the weights of a fresh model and clears the memory of its optimizer.
 # The step size falls along a cosine; there is no warm-up of the KL.
 # (The step size is 0.004 for all networks of this lesson.
-In short trainings from one seed, on validation images, it was the best of 0.002, 0.004 and 0.008 for deep networks.
-With 0.008 one shallow network stayed at 8.00 bits: it told all images the same.)
+# In short trainings from one seed, on validation images, it was the best of 0.002, 0.004 and 0.008 for deep networks.
+# With 0.008 one shallow network stayed at 8.00 bits: it told all images the same.)
+
 
 # %%
 def train(model, seed, epochs=settings.epochs, step_size=4e-3):
@@ -353,6 +368,7 @@ def three_seeds(name, model, seeds=settings.seeds, **options):
         print(f"{name}, seed {seed}: {bits[-1].mean():.3f} bits per dimension, {took:.0f} s")
     return {"bits": np.array(bits), "seconds": min(seconds), "losses": np.array(losses)}
 
+
 # %% [markdown]
 # ### Three likelihoods
 #
@@ -378,6 +394,7 @@ results = {name: three_seeds(name, model) for name, model in models.items()}
 # The first line is measured by its density.
 # Is that fair?
 # The next cell counts its steps, with the areas of the same normal distributions, and also uses the noise of lesson 07.
+
 
 # %%
 def counted_normal(level, mean, log_scale):
@@ -424,6 +441,7 @@ print(f"logistic, one s, the same seed: {results['logistic, one s']['bits'][-1].
 #
 # **Predict.** Who needs fewer bits?
 
+
 # %%
 def png_bytes(image):
     """The size of an image as a PNG file. image: (height, width, 3), from 0 to 1."""
@@ -445,7 +463,14 @@ ax.axvline(png.mean(), linestyle="--", color="black")
 ax.text(png.mean() + 0.02, 0.5, "PNG", fontsize=10)
 ax.axvline(8, color="grey")
 ax.text(7.98, 0.5, "knows nothing", ha="right", fontsize=10)
-ax.set(xlabel="bits per dimension on test images", yticks=range(len(results)), yticklabels=results, xlim=(5.5, 8.2), ylim=(2.6, -0.6));
+ax.set(
+    xlabel="bits per dimension on test images",
+    yticks=range(len(results)),
+    yticklabels=results,
+    xlim=(5.5, 8.2),
+    ylim=(2.6, -0.6),
+)
+
 
 # %%
 def compare(name, other, of=results):
@@ -453,7 +478,9 @@ def compare(name, other, of=results):
     saved = of[other]["bits"] - of[name]["bits"]  # (seeds, images)
     error = saved.mean(axis=0).std(ddof=1) / np.sqrt(saved.shape[1])
     seeds = saved.mean(axis=1)
-    print(f"{name} against {other}: {saved.mean():.3f} ± {error:.3f} bits saved; seeds {seeds.min():.3f} to {seeds.max():.3f}")
+    print(
+        f"{name} against {other}: {saved.mean():.3f} ± {error:.3f} bits saved; seeds {seeds.min():.3f} to {seeds.max():.3f}"
+    )
     return saved.mean()
 
 
@@ -465,8 +492,11 @@ vh.expect("PNG, bits per dimension", png.mean(), at_least=5.8, at_most=5.95)
 vh.expect("PNG without its 57 bytes", png_without.mean(), at_least=5.65, at_most=5.8)
 apart = abs(ways["density"].mean() - ways["with noise"].mean())
 vh.expect("bits of the normal, density and noise", apart, at_most=0.01)
-vh.expect("bits saved by counting the normal", ways["density"].mean() - ways["counted"].mean(), at_least=0, at_most=0.15)
+vh.expect(
+    "bits saved by counting the normal", ways["density"].mean() - ways["counted"].mean(), at_least=0, at_most=0.15
+)
 vh.expect("bits saved by the shape, normal to logistic", shape, at_most=0.05)
+vh.expect("bits saved by a scale for each number", scale, at_least=0.03)
 means = {name: result["bits"].mean() for name, result in results.items()}
 vh.expect("logistic, s for each: bits", means["logistic, s for each"], at_most=7.6)
 vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"] - png.mean(), at_least=0.3)
@@ -513,7 +543,7 @@ uniform = np.random.default_rng(0).uniform(1e-6, 1 - 1e-6, mean.shape)
 drawn = np.round(mean + np.exp(log_scale) * np.log(uniform / (1 - uniform))).clip(0, 255)  # logistic draws, as steps
 prior, _ = best.split(best.decoder(keras.random.normal((8, LATENTS), seed=1)))
 rows = [images, mean / 255, (scale_map / 40).clip(0, 1), drawn / 255, np.array(prior) / 255]
-vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the prior"]);
+vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the prior"])
 
 # %% [markdown]
 # **What you see.** First row, test images.
@@ -546,6 +576,7 @@ vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the
 # A residual block may also *start* at $f=0$: its second convolution begins with zeros.
 # These are two changes, and we keep them apart:
 
+
 # %%
 def shortcut(h):
     return h + plain(h)
@@ -568,6 +599,7 @@ blocks = {"plain": plain, "shortcut": shortcut, "shortcut, from zero": shortcut_
 #
 # Return the mean cosine over all pairs of two *different* images.
 
+
 # %%
 def mean_cosine(features):
     """One number. features: (n, height, width, channels), n ≥ 2."""
@@ -589,6 +621,7 @@ vh.check.mean_cosine(mean_cosine)
 #
 # **Predict.** After 12 blocks of each kind, how alike will the images be?
 # And how large will the numbers be: as at the beginning, much smaller, much larger?
+
 
 # %%
 def alike(features):
@@ -620,14 +653,15 @@ for (name, walk), style in zip(walks.items(), ("^--", "s-", "o-")):
 axes[0].set(ylabel="mean cosine of two images", ylim=(-0.05, 1))
 axes[1].set(ylabel="standard deviation of the numbers", yscale="log")
 axes[1].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
-axes[0].legend();
-
+axes[0].legend()
 # %% tags=["guard"]
 after = {name: walk[:, 12].mean(axis=0) for name, walk in walks.items()}
 vh.expect("cosine after 12 blocks, plain", after["plain"][0], at_least=0.7)
 vh.expect("cosine after 12 blocks, shortcut", after["shortcut"][0], at_least=0.5)
 vh.expect("cosine after 12 blocks, from zero", after["shortcut, from zero"][0], at_least=-0.1, at_most=0.1)
-vh.expect("size after 12 blocks, shortcut / start", after["shortcut"][1] / walks["shortcut"][:, 0, 1].mean(), at_least=8)
+vh.expect(
+    "size after 12 blocks, shortcut / start", after["shortcut"][1] / walks["shortcut"][:, 0, 1].mean(), at_least=8
+)
 
 # %% [markdown]
 # **What you see.** Lines are means of three seeds, and the bands go from the smallest to the largest.
@@ -687,7 +721,9 @@ for row, (name, style) in enumerate(zip(four, ("D:", "^--", "s-.", "o-"))):
     bits = results[name]["bits"].mean(axis=1)
     axes[1].plot(bits, [row] * len(bits), style[0], color=line.get_color(), markersize=7)
 axes[0].set(xlabel="epoch", ylabel="bits per dimension", title="in training")
-axes[1].set(xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6))
+axes[1].set(
+    xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6)
+)
 axes[0].legend()
 fig.tight_layout()
 
@@ -699,6 +735,9 @@ depth_saves = compare("deep, from zero", "shallow")
 
 # %% tags=["guard"]
 vh.expect("deep, plain: bits", results["deep, plain"]["bits"].mean(), at_most=8.1)
+vh.expect("bits that the deep plain network loses to the shallow one", plain_costs, at_least=0.03)
+vh.expect("share of the start alone, bits", zero_saves, at_least=0.0)
+vh.expect("depth that works against shallow, as a share of that loss", abs(depth_saves) / plain_costs, at_most=0.8)
 vh.expect("bits saved, deep from zero against deep plain", compare("deep, from zero", "deep, plain"), at_least=0.03)
 
 # %% [markdown]
@@ -728,6 +767,7 @@ equal_seconds = compare("deep, from zero", "shallow, equal seconds")
 
 # %% tags=["guard"]
 vh.expect("seconds, deep / shallow", ratio, at_least=1.2, at_most=5)
+vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at_most=0.05)
 
 # %% [markdown]
 # **What you see.** Compare this last line with the last one above: the deep network is the same, only its rival had more epochs.
@@ -799,6 +839,7 @@ vh.expect("seconds, deep / shallow", ratio, at_least=1.2, at_most=5)
 # That is luck, not a reason: on images with white borders, or after a longer training, it will not.
 #
 # </details>
+
 
 # %% tags=["guard"]
 def plain_from_zero(h):
