@@ -274,6 +274,7 @@ def plain(h):
     return convolution()(layers.ReLU()(f))
 
 
+# %%
 def networks(numbers, blocks, block):
     image, z = keras.Input(data.image_shape), keras.Input((LATENTS,))
     h = layers.Conv2D(FILTERS, 4, strides=4, kernel_initializer="he_normal")(layers.Rescaling(2.0, -1.0)(image))
@@ -356,6 +357,7 @@ def train(model, seed, epochs=settings.epochs, step_size=4e-3):
     return time.perf_counter() - started, history.history["loss"]
 
 
+# %%
 def three_seeds(name, model, seeds=settings.seeds, **options):
     """Train from each seed, the first one last; the model keeps it. Bits of each seed and test image, seconds, losses."""
     model.compile(keras.optimizers.Adam(), steps_per_execution=vh.training.STEPS_PER_EXECUTION)
@@ -405,6 +407,7 @@ def counted_normal(level, mean, log_scale):
     return per_image(-np.log(norm.cdf(upper) - norm.cdf(lower)))
 
 
+# %%
 one_sigma = models["normal, one σ"]
 found = one_sigma(x_test)
 mean, log_scale = (np.array(part, "float64") for part in one_sigma.split(found["output"]))
@@ -503,7 +506,7 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 
 # %% [markdown]
 # **What you see.** Each dot is one seed, and the three lines of `compare` print what they give.
-# First, nobody is near PNG: all three VAEs need more bits.
+# The answer: PNG needs the fewest, and all three VAEs need more.
 # A VAE has to tell an image by 64 numbers, and what these do not say is noise to it.
 # PNG uses the neighbour of each pixel, which is a very good hint.
 # (The ELBO is a bound, so the figure of a VAE is an upper limit; and PNG pays about 0.15 bits for its 57 bytes.)
@@ -513,7 +516,7 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 #
 # Third, the scale: with an $s$ for each number the same likelihood needs fewer bits.
 # Now the decoder can say *where* it is sure: in a blue sky, say, but not at an edge.
-# So the answer to the prediction is: the scale for each number.
+# The answer: the scale for each number saves more.
 # And it is here that the steps must be counted, because a decoder that chooses each scale can cheat with a density.
 # (`±` is the paired error over the test images; the range is that of the seeds.
 # In these short trainings the seeds differ more than the images suggest, so trust the range.)
@@ -593,7 +596,8 @@ blocks = {"plain": plain, "shortcut": shortcut, "shortcut, from zero": shortcut_
 # First, no training at all.
 # We send 200 test images through 12 blocks with random weights, and look at the 8 × 8 × 16 = 1,024 numbers of each image after each block.
 # Do they still tell one image from another?
-# A simple measure is the **cosine** of two lists of numbers, their scalar product divided by both lengths: 1 for the same direction, 0 for directions that have nothing in common.
+# A simple measure is the **cosine** of two lists of numbers: their scalar product, divided by both lengths.
+# It is 1 for the same direction, and 0 for directions that have nothing in common.
 #
 # ### Exercise 9.3 · How alike? · 8 min
 #
@@ -665,7 +669,7 @@ vh.expect(
 
 # %% [markdown]
 # **What you see.** Lines are means of three seeds, and the bands go from the smallest to the largest.
-# Plain: after 12 blocks the mean cosine is 0.88.
+# The answers: plain, the mean cosine after 12 blocks is 0.88.
 # All images look nearly alike to the last block, and the numbers have shrunk to an eighth.
 # With the shortcut: 0.77, so they are alike as well, though less; but now the numbers grow, to 25 times their size, because each block adds something.
 # With the shortcut from zero: nothing changes, neither the cosine (0.03) nor the size.
@@ -749,6 +753,7 @@ vh.expect("bits saved, deep from zero against deep plain", compare("deep, from z
 #   Look at the third line for the share of the start alone: without it, the numbers in the network begin far too large.
 # - *Depth with help* (the last line): what remains against the shallow network is small beside what the plain one lost.
 #
+# The answer: depth alone does harm, and with the shortcuts from zero it does not.
 # So the sentence "residual networks are better" needs a second half: better than plain networks of the same depth.
 #
 # ### Equal seconds
@@ -820,7 +825,7 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 # So nothing about the image reaches the end, and all images get the same code and the same picture.
 # The gradient of the *first* convolution passes through the second, whose kernel is 0: it is 0.
 # The gradient of the second one is not 0 by itself, but in both networks what comes after it is a ReLU of exactly 0, whose gradient Keras takes as 0.
-# So only the biases of the last layers learn: the mean colour of each place in a tile, and its scale.
+# So only the biases of the last layers learn: one colour for all pixels of all images, and its scale.
 # The result is about 8 bits: it knows nothing.
 # With the shortcut the same start does no harm, because the image passes by.
 #
