@@ -431,6 +431,35 @@ print(f"logistic, one s, the same seed: {results['logistic, one s']['bits'][-1].
 # So with *one* $\sigma$ for everything nobody can cheat, and the density is a fair measure.
 # The last line is the logistic model from the same seed.
 #
+# Now the two changes, with their spread:
+
+
+# %%
+def compare(name, other, of=results):
+    """How many bits fewer `name` needs than `other`: mean, paired error over images, and range over the seeds."""
+    saved = of[other]["bits"] - of[name]["bits"]  # (seeds, images)
+    error = saved.mean(axis=0).std(ddof=1) / np.sqrt(saved.shape[1])
+    seeds = saved.mean(axis=1)
+    print(
+        f"{name} against {other}: {saved.mean():.3f} ± {error:.3f} bits saved; seeds {seeds.min():.3f} to {seeds.max():.3f}"
+    )
+    return saved.mean()
+
+
+shape = compare("logistic, one s", "normal, one σ")
+scale = compare("logistic, s for each", "logistic, one s")
+
+# %% [markdown]
+# **What you see.** First, the shape: the logistic with one $s$ is *not* better than the normal distribution.
+# "Count the steps" sounds like a gain, but with one wide scale there is little to gain.
+#
+# Second, the scale: with an $s$ for each number the same likelihood needs fewer bits.
+# Now the decoder can say *where* it is sure.
+# The answer: the scale for each number saves more.
+# And it is here that the steps must be counted, because a decoder that chooses each scale can cheat with a density.
+# (`±` is the paired error over the test images; the range is that of the seeds.
+# Where the seeds differ more than `±` says, trust the range.)
+#
 # ### PNG, each image alone
 #
 # A **PNG** file stores an image without any loss.
@@ -473,23 +502,6 @@ ax.set(
     xlim=(5.5, 8.2),
     ylim=(2.6, -0.6),
 )
-
-
-# %%
-def compare(name, other, of=results):
-    """How many bits fewer `name` needs than `other`: mean, paired error over images, and range over the seeds."""
-    saved = of[other]["bits"] - of[name]["bits"]  # (seeds, images)
-    error = saved.mean(axis=0).std(ddof=1) / np.sqrt(saved.shape[1])
-    seeds = saved.mean(axis=1)
-    print(
-        f"{name} against {other}: {saved.mean():.3f} ± {error:.3f} bits saved; seeds {seeds.min():.3f} to {seeds.max():.3f}"
-    )
-    return saved.mean()
-
-
-shape = compare("logistic, one s", "normal, one σ")
-scale = compare("logistic, s for each", "logistic, one s")
-
 # %% tags=["guard"]
 vh.expect("PNG, bits per dimension", png.mean(), at_least=5.8, at_most=5.95)
 vh.expect("PNG without its 57 bytes", png_without.mean(), at_least=5.65, at_most=5.8)
@@ -505,21 +517,12 @@ vh.expect("logistic, s for each: bits", means["logistic, s for each"], at_most=7
 vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"] - png.mean(), at_least=0.3)
 
 # %% [markdown]
-# **What you see.** Each dot is one seed, and the three lines of `compare` print what they give.
-# The answer: PNG needs the fewest, and all three VAEs need more.
+# **What you see.** Each dot is one seed.
+# The answer: PNG needs the fewest bits, and all three VAEs need more.
 # A VAE has to tell an image by 64 numbers, and what these do not say is noise to it.
-# PNG uses the neighbour of each pixel, which is a very good hint.
-# (The ELBO is a bound, so the figure of a VAE is an upper limit; and PNG pays about 0.15 bits for its 57 bytes.)
-#
-# Second, the shape: the logistic with one $s$ is *not* better than the normal distribution.
-# "Count the steps" sounds like a gain, but with one wide scale there is little to gain.
-#
-# Third, the scale: with an $s$ for each number the same likelihood needs fewer bits.
-# Now the decoder can say *where* it is sure: in a blue sky, say, but not at an edge.
-# The answer: the scale for each number saves more.
-# And it is here that the steps must be counted, because a decoder that chooses each scale can cheat with a density.
-# (`±` is the paired error over the test images; the range is that of the seeds.
-# In these short trainings the seeds differ more than the images suggest, so trust the range.)
+# PNG uses the neighbours of each pixel, which are a very good hint.
+# (The ELBO is a bound, so the figure of a VAE is an upper limit.
+# PNG pays 0.15 bits for its 57 bytes.)
 #
 # The published figures for CIFAR-10 are far lower:
 #
