@@ -450,13 +450,13 @@ shape = compare("logistic, one s", "normal, one σ")
 scale = compare("logistic, s for each", "logistic, one s")
 
 # %% [markdown]
-# **What you see.** First, the shape: the logistic with one $s$ is *not* better than the normal distribution.
-# "Count the steps" sounds like a gain, but with one wide scale there is little to gain.
+# **What you see.** First, the shape: the logistic with one $s$ needs 7.19 bits and the normal distribution 7.27, means of three seeds.
+# A part of this is the counting, as the last cell but one shows.
 #
-# Second, the scale: with an $s$ for each number the same likelihood needs fewer bits.
-# Now the decoder can say *where* it is sure.
-# The answer: the scale for each number saves more.
-# And it is here that the steps must be counted, because a decoder that chooses each scale can cheat with a density.
+# Second, the scale: with an $s$ for each number it is 7.17, hardly less.
+# In so short a training the decoder has not yet learned *where* it can be sure.
+# The answer: here, the shape saved more.
+# But it is with a scale for each number that the steps must be counted, because such a decoder can cheat with a density.
 # (`±` is the paired error over the test images; the range is that of the seeds.
 # Where the seeds differ more than `±` says, trust the range.)
 #
@@ -510,8 +510,8 @@ vh.expect("bits of the normal, density and noise", apart, at_most=0.01)
 vh.expect(
     "bits saved by counting the normal", ways["density"].mean() - ways["counted"].mean(), at_least=0, at_most=0.15
 )
-vh.expect("bits saved by the shape, normal to logistic", shape, at_most=0.05)
-vh.expect("bits saved by a scale for each number", scale, at_least=0.03)
+vh.expect("bits saved by the shape, normal to logistic", shape, at_least=0.03, at_most=0.15)
+vh.expect("bits saved by a scale for each number", scale, at_least=-0.03, at_most=0.08)
 means = {name: result["bits"].mean() for name, result in results.items()}
 vh.expect("logistic, s for each: bits", means["logistic, s for each"], at_most=7.6)
 vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"] - png.mean(), at_least=0.3)
@@ -732,7 +732,6 @@ axes[1].set(
     xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6)
 )
 axes[0].legend()
-fig.tight_layout()
 
 # %%
 plain_costs = compare("shallow", "deep, plain")
@@ -829,7 +828,7 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 # The gradient of the *first* convolution passes through the second, whose kernel is 0: it is 0.
 # The gradient of the second one is not 0 by itself, but in both networks what comes after it is a ReLU of exactly 0, whose gradient Keras takes as 0.
 # So only the biases of the last layers learn: one colour for all pixels of all images, and its scale.
-# The result is about 8 bits: it knows nothing.
+# In our run the result is 8.05 bits: it knows nothing.
 # With the shortcut the same start does no harm, because the image passes by.
 #
 # </details>
@@ -843,7 +842,7 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 # No.
 # With a $\sigma$ for each number, the decoder may become very sure of some numbers, and a density pays for that without limit.
 # Such a figure can be compared only if it is counted, as in `counted_normal`, or measured with noise.
-# In our short training the scales stay wide, so the figure looks harmless.
+# In our short training (one run) it is 7.28, and the scales stay wide, so the figure looks harmless.
 # That is luck, not a reason: on images with white borders, or after a longer training, it will not.
 #
 # </details>
@@ -868,7 +867,7 @@ print(f"normal, σ for each, by its density: {each['bits'].mean():.3f}")
 # 1. A colour number is one of 256 steps.
 #    A density is nearly the probability of a step where $\sigma$ is many steps wide; a model that may choose narrow scales cheats, down to negative bits.
 #    So count the areas (discretized logistic) or add noise.
-# 2. With one scale for all numbers, the shape of the likelihood bought nothing here; a scale for each number did.
+# 2. In our short trainings a logistic shape, counted, saved 0.09 bits; a scale for each number saved hardly more.
 # 3. Give bits per dimension beside PNG on the same images, each alone, and say how published figures were measured.
 #    Our small VAEs need more bits than PNG; deep ones with many levels of latents, trained for days, need half.
 # 4. Before training, plain blocks make all images alike; shortcuts with random blocks let the numbers grow; shortcuts that start at zero change nothing.
