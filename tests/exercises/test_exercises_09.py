@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import ops
+from scipy.special import expit
+from scipy.stats import logistic, norm
 from tables import rows
 
 
@@ -13,29 +15,87 @@ def bits_per_dimension(loss, image_shape):
     return loss / math.prod(image_shape) / np.log(2) + 8
 
 
-def distances(z, codebook):
-    return ((z[:, None] - codebook[None]) ** 2).sum(axis=-1)
+def step_probability(level, mean, scale):
+    upper = np.where(level == 255, 1.0, expit((level + 0.5 - mean) / scale))
+    lower = np.where(level == 0, 0.0, expit((level - 0.5 - mean) / scale))
+    return upper - lower
 
 
-def nearest_code(z, codebook):
-    return distances(z, codebook).argmin(axis=1)
+def without_tails(level, mean, scale):
+    return expit((level + 0.5 - mean) / scale) - expit((level - 0.5 - mean) / scale)
 
 
-def nearest_in_a_loop(z, codebook):
-    indices = []
-    for row in z:
-        indices.append(min(range(len(codebook)), key=lambda k: np.linalg.norm(row - codebook[k])))
-    return indices
+def steps_by_ends(level, mean, scale):
+    """The ends of each step, with infinity at both ends of the scale."""
+    ends = np.array([-np.inf, *np.arange(0.5, 255), np.inf])
+    upper, lower = (expit((ends[level.astype(int) + i] - mean) / scale) for i in (1, 0))
+    return upper - lower
 
 
-def nearest_by_expanding(z, codebook):
-    return ops.argmin(ops.sum(ops.square(codebook), axis=1) - 2 * ops.matmul(z, ops.transpose(codebook)), axis=1)
+def steps_by_scipy(level, mean, scale):
+    upper, lower = (logistic.cdf(level + half, mean, scale) for half in (0.5, -0.5))
+    return np.where(level == 255, 1, upper) - np.where(level == 0, 0, lower)
 
 
-def nearest_by_scikit_learn(z, codebook):
-    from sklearn.metrics import pairwise_distances_argmin
+def steps_by_tensorflow(level, mean, scale):
+    upper = tf.where(level > 254.5, 1.0, tf.sigmoid((level + 0.5 - mean) / scale))
+    return upper - tf.where(level < 0.5, 0.0, tf.sigmoid((level - 0.5 - mean) / scale))
 
-    return pairwise_distances_argmin(z, codebook)
+
+def steps_that_overflow(level, mean, scale):
+    def sigmoid(t):
+        return np.exp(t) / (1 + np.exp(t))
+
+    upper = np.where(level == 255, 1.0, sigmoid((level + 0.5 - mean) / scale))
+    return upper - np.where(level == 0, 0.0, sigmoid((level - 0.5 - mean) / scale))
+
+
+def steps_below_zero(level, mean, scale):
+    """As if the scale were at least 4, and a rounding left minus a little."""
+    return step_probability(level, mean, np.maximum(scale, 4)) - 1e-9 * (scale < 4)
+
+
+def rows_of(features):
+    return np.array(features).reshape(len(features), -1)
+
+
+def units_of(features):
+    rows = rows_of(features)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def cosines(features):
+    return units_of(features) @ units_of(features).T
+
+
+def mean_cosine(features):
+    n = len(features)
+    return (cosines(features).sum() - n) / (n * (n - 1))
+
+
+def mean_cosine_by_loops(features):
+    rows, found = rows_of(features), []
+    for i in range(len(rows)):
+        for j in range(i):
+            found.append(rows[i] @ rows[j] / np.sqrt((rows[i] @ rows[i]) * (rows[j] @ rows[j])))
+    return sum(found) / len(found)
+
+
+def mean_cosine_by_scikit_learn(features):
+    from sklearn.metrics.pairwise import cosine_similarity
+
+    return cosine_similarity(rows_of(features))[np.triu_indices(len(features), 1)].mean()
+
+
+def mean_cosine_by_the_mean(features):
+    n = len(features)
+    return (n * np.sum(units_of(features).mean(axis=0) ** 2) - 1) / (n - 1)
+
+
+def mean_cosine_by_keras(features):
+    n = features.shape[0]
+    rows = ops.normalize(ops.reshape(features, (n, -1)), axis=1)
+    return (ops.sum(ops.matmul(rows, ops.transpose(rows))) - n) / (n * (n - 1))
 
 
 RIGHT = {
@@ -44,14 +104,19 @@ RIGHT = {
         lambda v, s: (v / (s[0] * s[1] * s[2]) + math.log(256)) / math.log(2),
         lambda v, s: ops.convert_to_tensor(v) / np.prod(s) / math.log(2) + math.log2(256),
     ],
-    "nearest_code": [
-        nearest_code,
-        nearest_in_a_loop,
-        nearest_by_expanding,
-        nearest_by_scikit_learn,
-        lambda z, c: np.sqrt(distances(z, c)).argmin(1),
-        lambda z, c: np.argsort(distances(z, c), axis=1)[:, 0].astype("float32"),
-        lambda z, c: tf.argmin(tf.norm(z[:, None] - c, axis=-1), axis=1),
+    "step_probability": [
+        step_probability,
+        steps_by_ends,
+        steps_by_scipy,
+        steps_by_tensorflow,
+        lambda k, m, s: [step_probability(*one) for one in zip(k, m, s)],
+    ],
+    "mean_cosine": [
+        mean_cosine,
+        mean_cosine_by_loops,
+        mean_cosine_by_scikit_learn,
+        mean_cosine_by_the_mean,
+        mean_cosine_by_keras,
     ],
 }
 
@@ -110,82 +175,77 @@ WRONG = {
             "two things. First, you forget the channels",
         ),
     ],
-    "nearest_code": [
-        (lambda z, c: c[nearest_code(z, c)], "the nearest codes themselves"),
-        (distances, "all squared distances"),
-        (lambda z, c: np.sqrt(distances(z, c)), "all distances"),
-        (lambda z, c: distances(z, c).min(1), "the smallest distances"),
-        (lambda z, c: np.sqrt(distances(z, c).min(1)), "the smallest distances"),
-        (lambda z, c: distances(z, c).argmax(1), "farthest away"),
-        (lambda z, c: (z @ c.T).argmax(1), "the largest scalar product"),
-        (lambda z, c: (z @ c.T).argmin(1), "the smallest scalar product"),
-        (lambda z, c: (z @ c.T / np.linalg.norm(c, axis=1)).argmax(1), "the most similar direction"),
-        (lambda z, c: distances(z, c).argmin(0), "along the wrong axis"),
-        (lambda z, c: np.abs(z[:, None] - c).sum(-1).argmin(1), "you add up absolute differences"),
-        (lambda z, c: np.abs(z[:, None] - c).max(-1).argmin(1), "the largest difference of the coordinates"),
-        (lambda z, c: ((z[:, None] - c)[..., 0] ** 2).argmin(1), "the first coordinate only"),
-        (lambda z, c: (z[:, None] - c).sum(-1).argmin(1), "are not squared"),
-        (lambda z, c: (c - z[:, None]).sum(-1).argmin(1), "are not squared"),
-        (lambda z, c: ((z[:, None] - c).sum(-1) ** 2).argmin(1), "added up before they are squared"),
-        (lambda z, c: (2 * z @ c.T + (c**2).sum(1)).argmin(1), "the sign is wrong in"),
-        (lambda z, c: ((c**2).sum(1) - z @ c.T).argmin(1), "the 2 is missing"),
-        (lambda z, c: distances(z, c).argmin(), "argmin without an axis"),
-        (lambda z, c: np.eye(len(c))[nearest_code(z, c)], "a table of 0 and 1"),
-        (lambda z, c: nearest_code(z, c) + 1, "you count the codes from 1"),
-        (lambda z, c: nearest_code(z, c)[:, None], "the result is a column"),
-        (lambda z, c: np.zeros(len(z)), "every value is 0"),
-        (lambda z, c: nearest_code(z, c)[1:], "the first one of axis 0 is left out"),
-        (lambda z, c: nearest_code(z, c)[::-1], "the values are right, but in the opposite order along axis 0"),
-        (lambda z, c: nearest_code(-z, c), "the sign is wrong in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖²"),
+    "step_probability": [
+        (without_tails, "right for the steps between, but not for the ends"),
         (
-            lambda z, c: nearest_code(z.round(), c.round()),
-            "these are the right results for each argument rounded to whole",
+            lambda k, m, s: np.where(k == 0, without_tails(k, m, s), step_probability(k, m, s)),
+            "step 255 gets its tail, step 0 does not",
         ),
         (
-            lambda z, c: nearest_code(z, c / np.linalg.norm(c, axis=1, keepdims=True)),
-            "you take the code with the most similar direction",
-        ),
-        (lambda z, c: nearest_code(z - z.mean(0), c), "these are the right results for `z` minus its mean over axis 0"),
-        (lambda z, c: np.argsort(distances(z, c), axis=1)[:, 1], "this is the second nearest code"),
-        (lambda z, c: np.argsort(distances(z, c), axis=1), "these are the codes in the order of their distance"),
-        (lambda z, c: np.sort(nearest_code(z, c)), "the values are right, but sorted"),
-        (lambda z, c: len(c) - 1 - nearest_code(z, c), "these are the right results for `codebook` in the opposite"),
-        (lambda z, c: distances(z[:, :1], c[:, :1]).argmin(axis=1), "you compare the first coordinate only"),
-        (
-            lambda z, c: distances(z[:, 1:], c[:, 1:]).argmin(axis=1),
-            "these are the right results for each argument without its first",
-        ),
-        (lambda z, c: np.bincount(nearest_code(z, c)), "you count how often each code is the nearest"),
-        (lambda z, c: np.unique(nearest_code(z, c)), "these are the codes that are nearest to some row"),
-        (
-            lambda z, c: ((z[:, None] - c) ** 2).prod(axis=-1).argmin(axis=1),
-            "you multiply the differences of the coordinates",
+            lambda k, m, s: np.where(k == 255, without_tails(k, m, s), step_probability(k, m, s)),
+            "step 0 gets its tail, step 255 does not",
         ),
         (
-            lambda z, c: ((z[:, None] - c) ** 3).sum(axis=-1).argmin(axis=1),
-            "you take the third power of the differences",
+            lambda k, m, s: step_probability(np.where(k == 255, 254.999, k), m, s),
+            "step 0 gets its tail, step 255 does not",
         ),
         (
-            lambda z, c: np.argmin(np.abs(z.sum(1)[:, None] - c.sum(1)), axis=1),
-            "the differences are added up before they are squared, so",
-        ),
-        (lambda z, c: nearest_code(z, c) * 2, "every value is 2 times what it should be"),
-        (lambda z, c: [nearest_code(z, c)[0]] * len(z), "every row is the first one, repeated"),
-        (
-            lambda z, c: np.argmin(distances(z, c) + (c**2).sum(1), axis=1),
-            "the 2 is missing in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖²",
+            lambda k, m, s: expit((k + 1 - m) / s) - expit((k - m) / s),
+            "from level to level + 1, and the ends have no tails",
         ),
         (
-            lambda z, c: np.argmin(np.linalg.norm(z[:, None] - c, axis=-1, ord=1), axis=1),
-            "you add up absolute differences",
+            lambda k, m, s: expit((k - m) / s) - expit((k - 1 - m) / s),
+            "from level − 1 to level, and the ends have no tails",
         ),
-        (lambda z, c: distances(z / z.std(0), c / c.std(0)).argmin(axis=1), "some values are as they should be"),
-        (lambda z, c: distances(z, c).argmin(axis=1) % 2, "the result is wrong only where the right value is above 1"),
-        (lambda z, c: distances(c, z).argmin(axis=1), "you compare along the wrong axis"),
+        (lambda k, m, s: expit((k + 1 - m) / s) - expit((k - 1 - m) / s), "your steps are 2 wide, and"),
+        (lambda k, m, s: logistic.pdf(k, m, s), "this is the density at the level"),
+        (lambda k, m, s: norm.pdf(k, m, s), "this is a normal density"),
+        (lambda k, m, s: expit((k + 0.5 - m) / s), "*or anything below*"),
+        (lambda k, m, s: -without_tails(k, m, s), "upper end minus lower end. And the ends have no tails yet"),
+        (lambda k, m, s: -step_probability(k, m, s), "upper end minus lower end."),
+        (lambda k, m, s: -np.log(step_probability(k, m, s)), "these are nats, −log P"),
+        (lambda k, m, s: -np.log2(step_probability(k, m, s)), "these are bits"),
+        (lambda k, m, s: np.log(step_probability(k, m, s)), "this is log P"),
+        (lambda k, m, s: step_probability(k, m, np.exp(s)), "you take `scale` for its logarithm"),
+        (lambda k, m, s: step_probability(k, m, s).sum(), "you add up the probabilities"),
+        (lambda k, m, s: step_probability(k, 0 * m, s), "you forget the mean"),
+        (lambda k, m, s: expit(k - m + 0.5 / s) - expit(k - m - 0.5 / s), "but not the distance from the mean"),
+        (lambda k, m, s: 2 * step_probability(k, m, s), "every value is 2 times what it should be"),
+        (lambda k, m, s: step_probability(k, m, s) / 256, "what it should be"),
+        (lambda k, m, s: np.round(step_probability(k, m, s), 2), "the values are rounded to 2 decimals"),
+        (lambda k, m, s: step_probability(m, k, s), "`mean`"),
+        (steps_that_overflow, "far from the mean it is not finite"),
+        (steps_below_zero, "P is never negative"),
+    ],
+    "mean_cosine": [
+        (lambda f: cosines(f).mean(), "you count each image with itself, too"),
+        (lambda f: (cosines(f).sum() - len(f)) / len(f) ** 2, "still in the number of pairs"),
+        (lambda f: cosines(f).sum() / (len(f) * (len(f) - 1)), "still in the sum"),
+        (lambda f: mean_cosine(f) / 2, "once in the sum and twice"),
+        (lambda f: 2 * mean_cosine(f), "twice in the sum and once"),
         (
-            lambda z, c: np.argmin(np.abs(np.linalg.norm(z, axis=1)[:, None] - np.linalg.norm(c, axis=1)), axis=1),
-            "some values are as they should be",
+            lambda f: ((rows_of(f) @ rows_of(f).T).sum() - (rows_of(f) ** 2).sum()) / (len(f) * (len(f) - 1)),
+            "these are scalar products",
         ),
+        (lambda f: np.corrcoef(rows_of(f))[np.triu_indices(len(f), 1)].mean(), "that is a correlation"),
+        (lambda f: mean_cosine(f - f.mean(axis=0)), "you subtract the mean image first"),
+        (lambda f: mean_cosine(rows_of(f).T), "the rows should be images"),
+        (cosines, "the whole table of cosines"),
+        (lambda f: (cosines(f).sum(1) - 1) / (len(f) - 1), "one number for each image"),
+        (lambda f: cosines(f).sum() - len(f), "the sum over all pairs"),
+        (lambda f: np.abs(cosines(f))[np.triu_indices(len(f), 1)].mean(), "the mean of the absolute cosines"),
+        (lambda f: 1 - mean_cosine(f), "a distance"),
+        (lambda f: np.arccos(cosines(f)[np.triu_indices(len(f), 1)]).mean(), "these are angles"),
+        (lambda f: cosines(f)[0, 1], "the first two images only"),
+        (lambda f: np.diag(cosines(f), 1).mean(), "with the next one only"),
+        (lambda f: cosines(f)[0, 1:].mean(), "with the first one only"),
+        (lambda f: np.median(cosines(f)[np.triu_indices(len(f), 1)]), "the median"),
+        (lambda f: -mean_cosine(f), "sign"),
+        (
+            lambda f: np.mean([mean_cosine(f[:, i, j]) for i in range(f.shape[1]) for j in range(f.shape[2])]),
+            "an image is one long list",
+        ),
+        (lambda f: np.mean(f), "should be"),
     ],
 }
 
@@ -215,8 +275,8 @@ def test_nonsense_is_never_right(said, name, result):
 
 @pytest.mark.parametrize("name", RIGHT)
 def test_an_error_is_shown_as_the_students(said, name):
-    def fails(first, second):
-        return first[:, 0, 0, 0, 0]
+    def fails(first, *others):
+        return first[:, 0, 0, 0, 0, 0]
 
     text = said(name, fails)
-    assert "your code stopped with IndexError" in text and "first[:, 0, 0, 0, 0]" in text
+    assert "your code stopped with IndexError" in text and "first[:, 0, 0, 0, 0, 0]" in text

@@ -22,7 +22,7 @@ from vae_helpers.exercises.lesson_06 import (
 )
 from vae_helpers.exercises.lesson_07 import best_variance, bits_per_pixel, importance_bound, log_normalizer
 from vae_helpers.exercises.lesson_08 import auroc, chain_step, class_probabilities, seen_nll
-from vae_helpers.exercises.lesson_09 import bits_per_dimension, nearest_code
+from vae_helpers.exercises.lesson_09 import bits_per_dimension, mean_cosine, step_probability
 from vae_helpers.exercises.lesson_10 import clean_code, counted_nats, perplexity
 from vae_helpers.exercises.verdicts import progress as progress
 
@@ -51,9 +51,9 @@ __all__ = [
     "importance_bound",
     "kl_between",
     "log_normalizer",
+    "mean_cosine",
     "mixture_log_density",
     "mutual_information_gap",
-    "nearest_code",
     "own_noise",
     "pca_reconstruct",
     "perplexity",
@@ -62,6 +62,7 @@ __all__ = [
     "seen_nll",
     "spacing",
     "squared_error",
+    "step_probability",
     "train_step",
     "transposed_size",
     "walk",

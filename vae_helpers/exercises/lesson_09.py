@@ -1,8 +1,9 @@
-"""The checks of lesson 09: bits per dimension, the nearest code of a codebook."""
+"""The checks of lesson 09: bits per dimension, the probability of a step, how alike the features of images are."""
 
 import math
 
 import numpy as np
+from scipy.special import expit
 
 from vae_helpers.exercises.report import exercise
 
@@ -70,75 +71,159 @@ def bits_per_dimension(report):
     return "per dimension, in bits, on the scale of the 256 steps."
 
 
-def _squares(z, codebook):
-    return ((z[:, None] - codebook) ** 2).sum(-1)
+def _area(level, mean, scale, below=0.5, above=0.5, tails=True):
+    upper, lower = expit((level + above - mean) / scale), expit((level - below - mean) / scale)
+    if tails:
+        upper, lower = np.where(level == 255, 1.0, upper), np.where(level == 0, 0.0, lower)
+    return upper - lower
+
+
+def _density(level, mean, scale):
+    p = expit((level - mean) / scale)
+    return p * (1 - p) / scale
+
+
+def _steps_of(shape, rng):
+    """Levels, means and scales, with both ends among the levels, and no probability below a thousandth."""
+    level = rng.integers(1, 255, shape).astype("float32")
+    level.flat[0], level.flat[1], level.flat[-1] = 0, 255, 255
+    mean = np.clip(level + rng.uniform(-15, 15, shape), 0, 255).astype("float32")
+    return level, mean, rng.uniform(4, 20, shape).astype("float32")
 
 
 @exercise
-def nearest_code(report):
-    """Exercise 9.3. function(z, codebook): (n, d) and (k, d) → the index of the nearest code for each row, (n,)."""
-    rng = np.random.default_rng(1)
-    cases = []
-    for n, k, d in ((12, 5, 2), (9, 7, 3), (16, 4, 6)):
-        codebook = rng.normal(size=(k, d)) * rng.uniform(0.3, 2.5, (k, 1)) + 0.4
-        cases.append((rng.normal(size=(n, d)).astype("float32") * 1.2, codebook.astype("float32")))
-
-    def nearest(z, c):
-        return _squares(z, c).argmin(1)
-
-    def cosine(z, c):
-        return z @ c.T / np.linalg.norm(c, axis=1)
-
+def step_probability(report):
+    """Exercise 9.2. function(level, mean, scale): arrays of one shape → the probability of each step, that shape."""
+    rng = np.random.default_rng(0)
+    cases = [_steps_of(shape, rng) for shape in ((12,), (3, 5), (2, 3, 2, 3))]
     mistakes = [
-        ("these are the nearest codes themselves; return their indices, one whole number for each row of z.",
-         lambda z, c: c[nearest(z, c)]),
-        ("these are all squared distances; argmin over the codes, axis 1, gives the index of the smallest.", _squares),
-        ("these are all distances; argmin over the codes, axis 1, gives the index of the smallest.",
-         lambda z, c: np.sqrt(_squares(z, c))),
-        ("these are the smallest distances; return *where* they are: argmin in place of min.",
-         lambda z, c: _squares(z, c).min(1)),
-        ("these are the smallest distances; return *where* they are: argmin in place of min.",
-         lambda z, c: np.sqrt(_squares(z, c)).min(1)),
-        ("these are the codes farthest away: argmin in place of argmax.", lambda z, c: _squares(z, c).argmax(1)),
-        ("you take the code with the largest scalar product. A long code wins too often: the nearest one has the "
-         "smallest distance.", lambda z, c: (z @ c.T).argmax(1)),
-        ("you take the smallest scalar product; the nearest code has the smallest *distance*.",
-         lambda z, c: (z @ c.T).argmin(1)),
-        ("you take the code with the most similar direction; the nearest one has the smallest distance.",
-         lambda z, c: cosine(z, c).argmax(1)),
-        ("you compare along the wrong axis: this is the nearest row of z for each code.",
-         lambda z, c: _squares(z, c).argmin(0)),
-        ("you add up absolute differences; the distance squares them.",
-         lambda z, c: np.abs(z[:, None] - c).sum(-1).argmin(1)),
-        ("you take the largest difference of the coordinates; the distance adds up the squares of all.",
-         lambda z, c: np.abs(z[:, None] - c).max(-1).argmin(1)),
-        ("you compare the first coordinate only.", lambda z, c: np.abs(z[:, None, 0] - c[:, 0]).argmin(1)),
-        ("the differences are not squared, so positive and negative ones cancel.",
-         lambda z, c: (z[:, None] - c).sum(-1).argmin(1)),
-        ("the differences are not squared, so positive and negative ones cancel.",
-         lambda z, c: (c - z[:, None]).sum(-1).argmin(1)),
-        ("the differences are added up before they are squared, so positive and negative ones cancel.",
-         lambda z, c: (z[:, None] - c).sum(-1).__pow__(2).argmin(1)),
-        ("the sign is wrong in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖².", lambda z, c: (2 * z @ c.T + (c**2).sum(1)).argmin(1)),
-        ("the 2 is missing in ‖z − c‖² = ‖z‖² − 2 z·c + ‖c‖².", lambda z, c: (-z @ c.T + (c**2).sum(1)).argmin(1)),
-        ("argmin without an axis gives one number for the whole table; give it axis 1.",
-         lambda z, c: _squares(z, c).argmin()),
-        ("this is a table of 0 and 1; return the index of each 1.", lambda z, c: np.eye(len(c))[nearest(z, c)]),
-        ("this is the second nearest code.", lambda z, c: np.argsort(_squares(z, c), axis=1)[:, 1]),
-        ("these are the codes in the order of their distance; return the first of them.",
-         lambda z, c: np.argsort(_squares(z, c), axis=1)),
-        ("you compare the last coordinate only.", lambda z, c: np.abs(z[:, None, -1] - c[:, -1]).argmin(1)),
-        ("you multiply the differences of the coordinates; add up their squares.",
-         lambda z, c: ((z[:, None] - c) ** 2).prod(-1).argmin(1)),
-        ("you take the third power of the differences; take the square, which is never negative.",
-         lambda z, c: ((z[:, None] - c) ** 3).sum(-1).argmin(1)),
-        ("you count how often each code is the nearest; return the index for each row.",
-         lambda z, c: np.bincount(nearest(z, c), minlength=0)),
-        ("these are the codes that are nearest to some row; return the index for each row.",
-         lambda z, c: np.unique(nearest(z, c))),
-        ("you count the codes from 1; Python counts from 0.", lambda z, c: nearest(z, c) + 1),
-        ("the result is a column; return a list of n indices: (n,), not (n, 1).",
-         lambda z, c: nearest(z, c)[:, None]),
+        ("right for the steps between, but not for the ends: everything below ½ belongs to step 0, and everything "
+         "above 254½ to step 255.", lambda k, m, s: _area(k, m, s, tails=False)),
+        ("step 255 gets its tail, step 0 does not: nothing lies below step 0, so its lower sigmoid is 0.",
+         lambda k, m, s: np.where(k == 0, _area(k, m, s, tails=False), _area(k, m, s))),
+        ("step 0 gets its tail, step 255 does not: nothing lies above step 255, so its upper sigmoid is 1.",
+         lambda k, m, s: np.where(k == 255, _area(k, m, s, tails=False), _area(k, m, s))),
+        ("at the ends you give the tail beyond the step, without the step itself.",
+         lambda k, m, s: np.where(k == 0, expit((-0.5 - m) / s), np.where(k == 255, 1 - expit((255.5 - m) / s),
+                                                                       _area(k, m, s)))),
+        ("the two tails are exchanged: step 0 gets what lies below ½, step 255 what lies above 254½.",
+         lambda k, m, s: np.where(k == 0, 1 - expit((-0.5 - m) / s), np.where(k == 255, expit((255.5 - m) / s),
+                                                                           _area(k, m, s)))),
+        ("your steps are 2 wide: go from level − ½ to level + ½.", lambda k, m, s: _area(k, m, s, 1, 1)),
+        ("your steps are 2 wide, and the ends have no tails.", lambda k, m, s: _area(k, m, s, 1, 1, tails=False)),
+        ("your steps go from level to level + 1; a step lies around its level, from level − ½ to level + ½.",
+         lambda k, m, s: _area(k, m, s, 0, 1)),
+        ("your steps go from level to level + 1, and the ends have no tails; a step goes from level − ½ to level + ½.",
+         lambda k, m, s: _area(k, m, s, 0, 1, tails=False)),
+        ("your steps go from level − 1 to level; a step lies around its level, from level − ½ to level + ½.",
+         lambda k, m, s: _area(k, m, s, 1, 0)),
+        ("your steps go from level − 1 to level, and the ends have no tails; a step goes from level − ½ to level + ½.",
+         lambda k, m, s: _area(k, m, s, 1, 0, tails=False)),
+        ("this is the density at the level. A probability is an area: a difference of two sigmoids.", _density),
+        ("this is a normal density; the exercise takes areas of the logistic distribution.",
+         lambda k, m, s: np.exp(-0.5 * ((k - m) / s) ** 2) / (s * math.sqrt(2 * math.pi))),
+        ("this is the probability of the step *or anything below*; subtract the sigmoid at the lower end.",
+         lambda k, m, s: np.where(k == 255, 1.0, expit((k + 0.5 - m) / s))),
+        ("this is the probability of the step *or anything below*; subtract the sigmoid at the lower end.",
+         lambda k, m, s: expit((k + 0.5 - m) / s)),
+        ("the sign is wrong: upper end minus lower end.", lambda k, m, s: -_area(k, m, s)),
+        ("the sign is wrong: upper end minus lower end. And the ends have no tails yet.",
+         lambda k, m, s: -_area(k, m, s, tails=False)),
+        ("these are nats, −log P; return P itself.", lambda k, m, s: -np.log(_area(k, m, s))),
+        ("these are bits, −log₂ P; return P itself.", lambda k, m, s: -np.log2(_area(k, m, s))),
+        ("this is log P; return P itself.", lambda k, m, s: np.log(_area(k, m, s))),
+        ("you multiply by the scale; divide by it.", lambda k, m, s: _area(k * 0, m * 0 - (k - m) * s * s, s)),
+        ("you take `scale` for its logarithm: it is s itself.", lambda k, m, s: _area(k, m, np.exp(s))),
+        ("you divide the ½ by the scale, but not the distance from the mean: both are in steps.",
+         lambda k, m, s: expit(k - m + 0.5 / s) - expit(k - m - 0.5 / s)),
+        ("you add up the probabilities; keep one for each number.", lambda k, m, s: _area(k, m, s).sum()),
+        ("you forget the mean: the distance is level − mean.", lambda k, m, s: _area(k, 0 * m, s)),
+        ("the tails go to wrong steps: nothing lies below step 0, nothing above step 255. (256 is no step.)",
+         lambda k, m, s: np.where(k == 0, _area(k, m, s), _area(k, m, s, tails=False))),
     ]  # fmt: skip
-    report.compare(cases, nearest, mistakes, "one index for each row of z.")
-    return "for each row of z the index of the code at the smallest distance."
+    report.compare(cases, _area, mistakes, "one probability for each number.")
+    report.so_far = "the formula holds."
+    far = report.array(np.array([0.0, 250.0, 3.0]), np.array([255.0, 0.0, 3.0]), np.full(3, 0.2))
+    if not np.all(np.isfinite(far)):
+        report.wrong("But far from the mean it is not finite: exp(1252) overflows. Take `expit` for the sigmoid.")
+    if np.any(far < 0) or abs(far[2] - 0.848) > 0.01:
+        report.wrong("But far from the mean, and for a narrow scale, it is not: P is never negative, and with the "
+                     "mean on a step and s = 0.2 that step has 0.85.")  # fmt: skip
+    return "an area for each step, with the tails at both ends: all 256 add up to 1."
+
+
+def _rows(features):
+    return features.reshape(len(features), -1)
+
+
+def _units(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _pairs(table):
+    """The mean over all pairs of two different ones. table: (n, n)."""
+    n = len(table)
+    return (table.sum() - np.trace(table)) / (n * (n - 1))
+
+
+def _cosines(rows):
+    units = _units(rows)
+    return units @ units.T
+
+
+@exercise
+def mean_cosine(report):
+    """Exercise 9.3. function(features): (n, height, width, channels) → the mean cosine of two different images."""
+    rng = np.random.default_rng(2)
+    cases = []
+    for n, shape, middle in ((5, (2, 3, 2), 0.4), (3, (4, 4, 1), 1.0), (8, (2, 2, 3), -0.3)):
+        sizes = rng.uniform(0.5, 3, (n, 1, 1, 1))
+        cases.append(((rng.normal(size=(n, *shape)) + middle * rng.normal(size=shape)) * sizes,))
+    cases = [(features.astype("float32"),) for (features,) in cases]
+    mistakes = [
+        ("you count each image with itself, too: that cosine is always 1. Leave out the diagonal, and divide by the "
+         "number of pairs of two different images.", lambda f: _cosines(_rows(f)).mean()),
+        ("the diagonal is out of the sum, but still in the number of pairs: divide by n(n − 1).",
+         lambda f: (_cosines(_rows(f)).sum() - len(f)) / len(f) ** 2),
+        ("the diagonal is out of the number of pairs, but still in the sum: subtract n.",
+         lambda f: _cosines(_rows(f)).sum() / (len(f) * (len(f) - 1))),
+        ("each pair is there once in the sum and twice in the number of pairs: divide by n(n − 1) / 2.",
+         lambda f: _pairs(_cosines(_rows(f))) / 2),
+        ("each pair is there twice in the sum and once in the number of pairs: divide by n(n − 1).",
+         lambda f: 2 * _pairs(_cosines(_rows(f)))),
+        ("these are scalar products: divide each by the lengths of both lists.",
+         lambda f: _pairs(_rows(f) @ _rows(f).T)),
+        ("you subtract the mean first: that is a correlation. The cosine takes the numbers as they are.",
+         lambda f: _pairs(_cosines(_rows(f) - _rows(f).mean(axis=1, keepdims=True)))),
+        ("you subtract the mean image first; the cosine takes the numbers as they are.",
+         lambda f: _pairs(_cosines(_rows(f) - _rows(f).mean(axis=0)))),
+        ("you compare the numbers of an image with each other, over the images: the rows should be images.",
+         lambda f: _pairs(_cosines(_rows(f).T))),
+        ("you divide by the *squared* lengths: without the root.",
+         lambda f: _pairs(_rows(f) @ _rows(f).T / np.outer((_rows(f) ** 2).sum(1), (_rows(f) ** 2).sum(1)))),
+        ("you divide by one length only; the cosine divides by both.",
+         lambda f: _pairs(_units(_rows(f)) @ _rows(f).T)),
+        ("you divide by the sums of absolute values; the length is the root of the sum of squares.",
+         lambda f: _pairs(_rows(f) @ _rows(f).T / np.outer(np.abs(_rows(f)).sum(1), np.abs(_rows(f)).sum(1)))),
+        ("this is the whole table of cosines; return the mean of the pairs, one number.", lambda f: _cosines(_rows(f))),
+        ("this is one number for each image; return the mean of all pairs.",
+         lambda f: (_cosines(_rows(f)).sum(1) - 1) / (len(f) - 1)),
+        ("this is the sum over all pairs; divide by their number, n(n − 1).",
+         lambda f: _cosines(_rows(f)).sum() - len(f)),
+        ("this is the mean of the absolute cosines; opposite directions count as −1.",
+         lambda f: _pairs(np.abs(_cosines(_rows(f))))),
+        ("this is 1 minus the cosine, a distance.", lambda f: 1 - _pairs(_cosines(_rows(f)))),
+        ("these are angles; return their cosines.", lambda f: _pairs(np.arccos(np.clip(_cosines(_rows(f)), -1, 1)))),
+        ("you normalize the whole array by one length; each image has its own.",
+         lambda f: _pairs(_rows(f) @ _rows(f).T) / np.sum(f**2)),
+        ("this is the cosine of the first two images only.", lambda f: _cosines(_rows(f))[0, 1]),
+        ("you compare each image with the next one only; take all pairs.",
+         lambda f: np.diag(_cosines(_rows(f)), 1).mean()),
+        ("you compare all images with the first one only; take all pairs.", lambda f: _cosines(_rows(f))[0, 1:].mean()),
+        ("you take the mean over places of cosines along the channels; an image is one long list.",
+         lambda f: np.mean([_pairs(_cosines(f[:, i, j])) for i in range(f.shape[1]) for j in range(f.shape[2])])),
+        ("this is the median; return the mean.",
+         lambda f: np.median(_cosines(_rows(f))[~np.eye(len(f), dtype=bool)])),
+    ]  # fmt: skip
+    report.compare(cases, lambda f: _pairs(_cosines(_rows(f))), mistakes, "one number.")
+    return "each pair of two different images once, and lengths do not count."
