@@ -34,9 +34,7 @@
 from importlib.util import find_spec
 
 if find_spec("vae_helpers") is None:
-    print(
-        "This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder."
-    )
+    print("This notebook needs the package vae_helpers: open its one-file edition, or run `pip install -r requirements.txt` in the course folder.")
 
 # %%
 import vae_helpers as vh  # first, because it starts TensorFlow without a page of messages
@@ -73,7 +71,7 @@ data = vh.load_colour_images("cifar10", validation=2000)
 
 # %% alt="Two rows of ten small colour photographs, ten for training and ten for testing: animals and vehicles on many backgrounds."
 x_train, x_test = data.x_train[: settings.samples], data.x_test[:2000]
-vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"])
+vh.plot_images([x_train[:10], x_test[:10]], ["training", "test"]);
 # %% [markdown]
 # **What you see.** Ten training images and ten test images.
 # Animals and vehicles, in all colours, on all backgrounds: far more various than digits.
@@ -113,7 +111,7 @@ for line, style, name in ((density, "--", "density"), (counted, "-", "counted"),
 ax.axhline(0, color="black", linewidth=1)
 ax.set(xscale="log", xlabel="σ, in steps", ylabel="bits for one number", ylim=(-4.5, 8.5))
 ax.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
-ax.legend()
+ax.legend();
 
 # %% [markdown]
 # **What you see.** From $\sigma=1$ on, the three lines lie on each other.
@@ -200,7 +198,7 @@ for ax, mean in zip(axes, (100, 250)):
     ends = expit((np.arange(0.5, 255) - mean) / 10)  # the 255 borders between the steps
     ax.bar(steps, np.diff(ends, prepend=0, append=1), width=1)
     ax.set(xlabel="step", title=f"mean {mean}, s = 10", xticks=[0, 100, 200, 255])
-axes[0].set_ylabel("probability")
+axes[0].set_ylabel("probability");
 
 # %% [markdown]
 # **What you see.** Left, a bell over the steps around 100.
@@ -501,7 +499,7 @@ ax.set(
     yticklabels=results,
     xlim=(5.5, 8.2),
     ylim=(2.6, -0.6),
-)
+);
 # %% tags=["guard"]
 vh.expect("PNG, bits per dimension", png.mean(), at_least=5.8, at_most=5.95)
 vh.expect("PNG without its 57 bytes", png_without.mean(), at_least=5.65, at_most=5.8)
@@ -549,7 +547,7 @@ uniform = np.random.default_rng(0).uniform(1e-6, 1 - 1e-6, mean.shape)
 drawn = np.round(mean + np.exp(log_scale) * np.log(uniform / (1 - uniform))).clip(0, 255)  # logistic draws, as steps
 prior, _ = best.split(best.decoder(keras.random.normal((8, LATENTS), seed=1)))
 rows = [images, mean / 255, (scale_map / 40).clip(0, 1), drawn / 255, np.array(prior) / 255]
-vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the prior"])
+vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the prior"]);
 
 # %% [markdown]
 # **What you see.** First row, test images.
@@ -660,7 +658,7 @@ for (name, walk), style in zip(walks.items(), ("^--", "s-", "o-")):
 axes[0].set(ylabel="mean cosine of two images", ylim=(-0.05, 1))
 axes[1].set(ylabel="standard deviation of the numbers", yscale="log")
 axes[1].set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
-axes[0].legend()
+axes[0].legend();
 # %% tags=["guard"]
 after = {name: walk[:, 12].mean(axis=0) for name, walk in walks.items()}
 vh.expect("cosine after 12 blocks, plain", after["plain"][0], at_least=0.7)
@@ -731,7 +729,7 @@ axes[0].set(xlabel="epoch", ylabel="bits per dimension", title="in training")
 axes[1].set(
     xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6)
 )
-axes[0].legend()
+axes[0].legend();
 
 # %%
 plain_costs = compare("shallow", "deep, plain")
