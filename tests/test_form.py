@@ -171,6 +171,19 @@ def test_what_a_guard_defines_is_found_elsewhere(guard, cell, names):
 # Pictures
 
 
+NAME_OF_AN_OBJECT = re.compile(r"<[\w.]+(:| at 0x|.* object).*>|Text\(")
+
+
+@each_lesson
+def test_no_stored_cell_shows_the_name_of_an_object(source):
+    """A cell that draws ends in a semicolon: Jupyter would print `<Axes: >` under it."""
+    notebook = nbformat.read(build.target_of(source, solved=False), as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "execute_result" and set(output.data) == {"text/plain"}:
+                assert not NAME_OF_AN_OBJECT.match(output.data["text/plain"]), cell.source
+
+
 @each_lesson
 def test_every_stored_picture_has_a_text_alternative(source):
     for cell in nbformat.read(build.target_of(source, False), as_version=4).cells:
