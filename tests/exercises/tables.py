@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-LESSONS = [f"{number:02d}" for number in range(1, 10)]
+LESSONS = [f"{number:02d}" for number in range(1, 11)]
 
 
 def rows(table):

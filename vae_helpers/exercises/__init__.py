@@ -22,6 +22,7 @@ from vae_helpers.exercises.lesson_06 import (
 from vae_helpers.exercises.lesson_07 import best_variance, bits_per_pixel, importance_bound, log_normalizer
 from vae_helpers.exercises.lesson_08 import auroc, chain_step, class_probabilities, seen_nll
 from vae_helpers.exercises.lesson_09 import bits_per_dimension, device_share, nearest_code
+from vae_helpers.exercises.lesson_10 import clean_code, counted_nats, perplexity
 from vae_helpers.exercises.verdicts import progress as progress
 
 __all__ = [
@@ -34,7 +35,9 @@ __all__ = [
     "bits_per_pixel",
     "chain_step",
     "class_probabilities",
+    "clean_code",
     "convolve",
+    "counted_nats",
     "device_share",
     "draw_fitted",
     "effective_beta",
@@ -51,6 +54,7 @@ __all__ = [
     "mutual_information_gap",
     "nearest_code",
     "pca_reconstruct",
+    "perplexity",
     "price_of_a_nat",
     "reparameterize",
     "seen_nll",
