@@ -7,7 +7,6 @@ shows the fold when they are right. A question without such an answer keeps its 
 import base64
 import json
 import re
-import textwrap
 from dataclasses import dataclass
 
 import build
@@ -25,7 +24,15 @@ Where a question ends with *Give*, put your numbers in place of the dots: a lett
 The line below it says whether they are right, and why.
 All other questions have their answer behind a fold: write yours down first.
 
-Run this cell and the next one; nothing needs to be installed."""
+Run the two cells below first; nothing needs to be installed."""
+
+PACKED = """\
+# @title The answers, packed
+import base64
+import json
+
+PACKED = "{packed}"
+ANSWERS.update(json.loads(base64.b64decode(PACKED)))"""
 
 
 @dataclass
@@ -56,7 +63,9 @@ def questions(page):
 def notebook(folder):
     """The notebook with all tests of a folder, as the text of its file."""
     asked = {page: questions(page) for page in test_pages(folder)}
-    cells = [_cell("head", HEAD), _cell("checks", _checks([one for its in asked.values() for one in its]), code=True)]
+    packed = _cell("answers", _packed([one for its in asked.values() for one in its]), code=True)
+    packed.metadata = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # folded in JupyterLab, and in Colab
+    cells = [_cell("head", HEAD), _cell("checks", CHECKS.read_text(encoding="utf-8").strip(), code=True), packed]
     for page, its in asked.items():
         name = page.stem.partition("_")[0]
         cells.append(_cell(f"{name}-head", f"#{page.read_text(encoding='utf-8').partition('**1.**')[0].strip()}"))
@@ -74,9 +83,8 @@ def _cell(name, source, code=False):
     return make(source, id=f"test-{name}")
 
 
-def _checks(asked):
-    """The code of the checks, with the answers packed into it."""
+def _packed(asked):
+    """The answers and their reasons in one line that nobody reads by accident."""
     answers = {one.name: {"answers": one.answers, "why": one.why} for one in asked if one.answers}
     packed = base64.b64encode(json.dumps(answers).encode()).decode()
-    lines = '"\n    "'.join(textwrap.wrap(packed, 110))
-    return CHECKS.read_text(encoding="utf-8").replace('"{{packed}}"', f'(\n    "{lines}"\n)').strip()
+    return PACKED.format(packed=packed)

@@ -83,9 +83,8 @@ def test_the_tables_of_a_plan_fill_ninety_minutes_and_name_every_exercise(page):
     for table, skeleton in zip(tables, made.split("**Sitting ")[1:], strict=bool(tables)) if tables else []:
         rows = [(int(a), int(b), row) for row in table.splitlines() for a, b in re.findall(r"^\| (\d+)–(\d+) \|", row)]
         assert [a for a, _, _ in rows] == [0, *(b for _, b, _ in rows[:-1])] and rows[-1][1] == 90
-        for exercise, declared in re.findall(
-            r"Exercise (\d+\.\d) · .*? · (\d+) min", skeleton.split("**Side roads")[0]
-        ):
+        road = skeleton.split("**Side roads")[0]
+        for exercise, declared in re.findall(r"Exercise (\d+\.\d) · .*? · (\d+) min", road):
             assert exercise in table
             given = [b - a for a, b, row in rows if f"Exercise {exercise}" in row or f"exercise {exercise}" in row]
             assert exercise in table.split("**Homework.**")[1] or max(given) >= int(declared), exercise
