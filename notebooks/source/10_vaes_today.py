@@ -1101,7 +1101,7 @@ binomial_loses = np.subtract(binomial, beta)
 vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 
 # %% [markdown]
-# **What you see.** The answer, best first: the VAE with the beta-binomial 91.7, the VAE with the binomial about 107, each cell alone 107.8,
+# **What you see.** The answer: first the VAE with the beta-binomial 91.7, the VAE with the binomial about 107, each cell alone 107.8,
 # the mixture 121.7, PCA 152.0.
 #
 # - Even a table of frequencies that looks at one cell at a time beats PCA, by 44 nats, and the mixture, by 14.
