@@ -437,7 +437,7 @@ def test_every_check_says_what_it_should_in_this_edition(source, solved, verdict
 
 @each_lesson
 def test_a_lesson_has_three_to_six_exercises(source):
-    headings = re.findall(r"^# #+ Exercise (\d\.\d) · ", source.read_text(encoding="utf-8"), re.MULTILINE)
+    headings = re.findall(r"^# #+ Exercise (\d+\.\d) · ", source.read_text(encoding="utf-8"), re.MULTILINE)
     # Sorted, because those of the side roads stand last.
     assert sorted(headings) == [f"{int(source.stem[:2])}.{i + 1}" for i in range(len(headings))]
     assert 3 <= len(headings) <= 6

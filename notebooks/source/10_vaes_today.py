@@ -840,7 +840,7 @@ plane_codes = np.array(two.reparameterize(*two.encode(data.x_train[:30_000])))
 plane = train_denoiser(plane_codes, settings.seed, 8 * settings.epochs)
 path = draw_codes(plane, 2000, keep_steps=True)
 
-# %% alt="Five panels with 2000 dots each, over the same range. A round heap of noise slowly takes the outline of the last panel, which shows real codes: arms with gaps between them. The gaps do not appear."
+# %% alt="Five panels with 2000 dots each, over the same range. A round heap of noise slowly takes the shape of the last panel, which shows real codes: a large heap with an arm upwards and one downwards, and a smaller heap at the left, behind a gap."
 fig, axes = plt.subplots(1, 5, figsize=(10, 2.7), sharex=True, sharey=True)
 pictures = {f"step {t}": path[T - t] for t in (200, 120, 60, 0)} | {"real codes": plane_codes[:2000]}
 for ax, (title, dots) in zip(axes, pictures.items()):
@@ -851,10 +851,10 @@ fig.supxlabel("first latent", size=12);
 
 # %% [markdown]
 # **What you see.** From left to right the noise is taken away.
-# At step 200 the dots are a round heap.
-# Going down, the heap first keeps its outline, and then becomes uneven.
-# The last but one panel has the outline and the direction of the real codes in the last panel, but not their sharp gaps:
-# this training is short.
+# At step 200 the dots are a round heap, and at step 120 they still are.
+# The shape comes late: at step 60 the heap is uneven.
+# At step 0 it looks like the real codes in the last panel: an arm upwards, an arm downwards, and a smaller heap at the left, behind a gap.
+# Only the gaps are not quite as empty as the real ones.
 
 # %% [markdown]
 # ### Ten latents: which codes draw best?
@@ -914,7 +914,7 @@ def diffusion_nats(denoiser, z, seed=0):
 # **Predict.** Which of the three comes nearest to the floor, and how near?
 # What will stand in its way?
 #
-# (Each of the three seeds takes about 20 seconds.
+# (Each of the three seeds takes about 30 seconds.
 # The VAE is the same in all three.)
 
 # %%
@@ -951,7 +951,7 @@ ax.set_xlabel(f"Fréchet distance, log scale (dotted: training images, {floor:.2
 average = dict(zip(names, values.mean(axis=0)))
 vh.expect("N(0, I) / diffusion, Fréchet distance", average["N(0, I)"] / average["diffusion"], at_least=2)
 
-# %% alt="Four rows of ten images. Codes from N(0, I): about half of them no clear digits; mixture: ten soft twos; diffusion: mostly digits, some broken; own clouds: ten clear digits."
+# %% alt="Four rows of ten images. Codes from N(0, I): about half of them no clear digits; mixture and diffusion: mostly digits, a few broken; own clouds: ten clear digits."
 shown = measured[0][2]
 vh.plot_images([vae.decode(shown[name][-10:]) for name in names[:4]], names[:4]);
 
@@ -961,20 +961,19 @@ vh.expect("KL saved by the mixture, nats", kl_of["N(0, I)"] - kl_of["mixture of 
 
 # %% [markdown]
 # **What you see.** Each blue dot is one seed of the model of the codes; the orange controls hardly depend on it.
-# The answer:
+# The answer: mixture and diffusion come equally near, at four to five times the floor, and the decoder stands in their way.
 #
 # - $\mathcal N(0, I)$ is far behind: 10.6 to 12.1.
-# - The diffusion model is at 2.0 to 2.2, five times nearer; the mixture is better still, 1.3 to 1.6.
-#   For ten latents and a training of seconds, a mixture is hard to beat.
-# - **The decoder limits both.** Codes from the VAE's own clouds, which are the best that a model of codes can give, are at 1.11,
+# - The diffusion model is at 1.29 to 1.44, and the mixture at 1.26 to 1.38: both are eight times smaller, and three seeds cannot tell them apart.
+#   For ten latents, a mixture is hard to beat, and it is fitted in seconds.
+# - **The decoder limits both.** Codes from the VAE's own clouds, about the best that a model of codes can give, are at 1.11,
 #   and reconstructions at 1.10; the floor is 0.30.
-#   What remains between the last two is not in the codes.
-# - In nats: with $\mathcal N(0, I)$ the KL is 17.65; with the mixture it is 16.0, with the diffusion model at most 16.72.
-#   So the learned priors make the ELBO of the same VAE better by 1.6 and by 0.9 nats, without a change in encoder or decoder.
+#   So better codes can still gain about 0.3; the other 0.8 are not in the codes.
+# - In nats: with $\mathcal N(0, I)$ the KL is 17.6; with the mixture it is 15.9, and with the diffusion model at most 16.1.
+#   So the learned priors make the ELBO of the same VAE better by 1.7 and by at least 1.4 nats, without a change in encoder or decoder.
 #
-# In the pictures, the decoder makes clear digits from its own clouds, and the diffusion model most of the time, too.
-# (The ten of the mixture are all alike: its draws come sorted by component, and these are the last ones.)
-# From $\mathcal N(0, I)$, about half are no digits.
+# In the pictures, the decoder makes clear digits from its own clouds.
+# From the mixture and from the diffusion model, most of the ten are digits; from $\mathcal N(0, I)$, about half are not.
 #
 # (One VAE, three seeds of everything after it.
 # All were trained on the same codes.)
@@ -1223,7 +1222,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # 3. With two levels, the ELBO has a KL for each; the lower one pays only for what the top did not predict.
 #    The top level may collapse alone.
 # 4. A diffusion model is a hierarchical VAE with very many levels and an encoder that only adds noise.
-#    As the prior of a trained VAE it replaces $\mathcal N(0, I)$; what is then left to gain lies in the decoder.
+#    As the prior of a trained VAE it draws far better codes than $\mathcal N(0, I)$, and as good ones as a mixture does.
+#    Most of what is then left to gain lies in the decoder.
 # 5. Choose the likelihood before the network: on our counts this made the larger difference.
 #
 # **Where the ideas come from.** VQ-VAE: van den Oord, Vinyals and Kavukcuoglu, *Neural Discrete Representation Learning*, NIPS 2017, equations 1 to 3.
