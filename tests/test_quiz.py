@@ -39,6 +39,10 @@ def ratio(z):
     return (normal(z, -1, 0.5) + normal(z, 1, 0.5)) / 2 / normal(z)
 
 
+def sigmoid(a):
+    return 1 / (1 + exp(-a))
+
+
 def softplus(a):
     return log(1 + exp(a))
 
@@ -57,6 +61,8 @@ ANOMALIES, NORMAL = np.array([6, 9, 5])[:, None], np.array([3, 5, 5, 8])
 AUROC = np.mean(ANOMALIES > NORMAL) + 0.5 * np.mean(ANOMALIES == NORMAL)
 LOG_WEIGHTS = np.array([-90.0, -91, -90, -95])
 SEEN = softplus(0) + softplus(2)
+NOISY = sqrt(0.8) - 0.5 * sqrt(0.2)
+BETA_BINOMIAL = [0.5 * (0.5 + 1) / 2, 2 * 0.5 * 0.5 / 2, 0.5 * (0.5 + 1) / 2]
 
 COMPUTED = {
     "entry.1": np.array([[1, 2], [0, 1]]) @ [3, 4],
@@ -100,6 +106,16 @@ COMPUTED = {
     "08.3": [AUROC, 1 - AUROC],
     "08.4": [SEEN, SEEN + softplus(-1) + 1, "a"],
     "08.5": mean_and_error(np.array([71, 64, 69, 73, 66, 70]) - [66, 65, 66, 70, 60, 69]),
+    "09.1": [8 - 1200 / (768 * log(2)), 8 - 5000 / (768 * log(2)), 17.2 / 3],
+    "09.2": [1 - sigmoid(0.25), sigmoid(0.25) - sigmoid(-0.25), 0.5 * log2(128.5) - 0.25 * log2(256)],
+    "09.3": [8 * 2310 / 3072, 8 * (2310 - 57) / 3072, 70_000 * 4 * 8 / (2000 * 3072)],
+    "09.4": [sqrt(2**12), 1.1**12],
+    "09.5": [6 * 60 / 24, 6.35 - 6.30, 6.29 - 6.30],
+    "10.1": [0.5, 2 * (0.5 - 0.8) + 2 * 0.25 * (0.9 - 0.5), -2 * (0.9 - 0.5)],
+    "10.2": [2 * log(2), -0.8 * log(0.4) - 0.2 * log(0.1)],
+    "10.3": [81.0 + 18.5 + 3, 81.0 + 18.5 + 1.2, 0.5 * (0.25 + 0.5**2 - 1 - log(0.25))],
+    "10.4": [NOISY, (NOISY + sqrt(0.2) * 0.3) / sqrt(0.8), 0.5 * (9 / 4 - 1) * (0.5 - 0.3) ** 2],
+    "10.5": [BETA_BINOMIAL[1], np.mean(np.log(np.divide(BETA_BINOMIAL, [0.25, 0.5, 0.25])[[0, 0, 1, 2, 2]]))],
     "final.1": [20 * 20 * 6, 400 * 100 + 100 + 100 * 5 + 5],
     "final.2": ["b"],
     "final.3": [0.5 + 2 * exp(-1.386 / 2), -1 - 1, kl(0.5, -1.386) + kl(-1, 0)],
