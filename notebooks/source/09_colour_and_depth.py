@@ -446,10 +446,11 @@ def compare(name, other, of=results):
 
 shape = compare("logistic, one s", "normal, one σ")
 scale = compare("logistic, s for each", "logistic, one s")
+vh.expect("bits saved by the logistic, counted", shape, at_least=0.05, at_most=0.13)
 
 # %% [markdown]
 # **What you see.** First, the shape: the logistic with one $s$ needs 7.19 bits and the normal distribution 7.27, means of three seeds.
-# A part of this is the counting, as the last cell but one shows.
+# A part of this is the counting: 0.05 of the 0.09, by the cell above (one seed).
 #
 # Second, the scale: with an $s$ for each number it is 7.17, hardly less.
 # In so short a training the decoder has not yet learned *where* it can be sure.
@@ -508,7 +509,6 @@ vh.expect("bits of the normal, density and noise", apart, at_most=0.01)
 vh.expect(
     "bits saved by counting the normal", ways["density"].mean() - ways["counted"].mean(), at_least=0, at_most=0.15
 )
-vh.expect("bits saved by the shape, normal to logistic", shape, at_least=0.03, at_most=0.15)
 vh.expect("bits saved by a scale for each number", scale, at_least=-0.03, at_most=0.08)
 means = {name: result["bits"].mean() for name, result in results.items()}
 vh.expect("logistic, s for each: bits", means["logistic, s for each"], at_most=7.6)
@@ -538,7 +538,7 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 #
 # ### What the code holds, and what is noise
 
-# %% alt="Five rows of eight small pictures: test images; their blurred means; the scales as grey maps; draws of pixels, which look like coloured noise over the blurred means; soft coloured clouds from the prior."
+# %% alt="Five rows of eight small pictures: test images; their blurred means; the scales as grey maps; draws of pixels, which look like coloured noise over the blurred means; soft grey clouds from the prior."
 best = models["logistic, s for each"]
 images = x_test[:8]
 mean, log_scale = (np.array(part) for part in best.split(best(images)["output"]))
@@ -551,13 +551,14 @@ vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the
 
 # %% [markdown]
 # **What you see.** First row, test images.
-# Second, the means: soft patches of about the right colours, in tiles of 4 × 4 pixels, because the last layer writes whole tiles.
+# Second, the means: soft patches, light and dark in about the right places, with hardly any colour.
+# (They come in tiles of 4 × 4 pixels, because the last layer writes whole tiles.)
 # Third, the scale of each place: dark where the decoder is sure, bright where it is not.
 # Fourth, draws from $p(x\mid z)$: each number for itself, so the noise has all colours.
 # This row, and not the second, is what the model says that images look like.
 # Nearly all of its bits are spent on this noise.
-# Last, codes from the prior: clouds of colour, no things.
-# Our small VAE has learned which colours go with which, and little else.
+# Last, codes from the prior: clouds of light and dark, no things.
+# Our small VAE has learned where it is bright, and little else.
 
 # %% [markdown] sitting="B"
 # ## Sitting B: depth · {{minutes}} min
@@ -705,7 +706,7 @@ for name, model in {"shallow": best, "deep": ColourVAE(logistic, blocks=5)}.item
     print(f"{name}: {count} convolutions, {model.encoder.count_params() + model.decoder.count_params():,} parameters")
 
 # %% [markdown]
-# Each of the next three cells takes about a minute, and prints a line after each seed.
+# Each of the next three cells takes about half a minute, and prints a line after each seed.
 
 # %%
 results["deep, plain"] = three_seeds("deep, plain", ColourVAE(logistic, blocks=5))
@@ -725,7 +726,7 @@ for row, (name, style) in enumerate(zip(four, ("D:", "^--", "s-.", "o-"))):
     line = axes[0].plot(range(1, len(losses) + 1), losses, style, label=name)[0]
     bits = results[name]["bits"].mean(axis=1)
     axes[1].plot(bits, [row] * len(bits), style[0], color=line.get_color(), markersize=7)
-axes[0].set(xlabel="epoch", ylabel="bits per dimension", title="in training")
+axes[0].set(xlabel="epoch", ylabel="bits per dimension", title="in training", ylim=(6.9, 8.8))
 axes[1].set(
     xlabel="bits per dimension", title="test images, three seeds", yticks=range(4), yticklabels=four, ylim=(3.6, -0.6)
 )
@@ -736,25 +737,28 @@ plain_costs = compare("shallow", "deep, plain")
 shortcut_saves = compare("deep, shortcut", "deep, plain")
 zero_saves = compare("deep, from zero", "deep, shortcut")
 depth_saves = compare("deep, from zero", "shallow")
+vh.expect("bits that the deep plain network loses to the shallow one", plain_costs, at_least=0.3, at_most=0.9)
+vh.expect("bits saved by the start at zero", zero_saves, at_least=0.25, at_most=0.6)
+vh.expect("bits saved by depth with both", depth_saves, at_least=0.08, at_most=0.22)
 
 # %% tags=["guard"]
 vh.expect("deep, plain: bits", results["deep, plain"]["bits"].mean(), at_most=8.1)
-vh.expect("bits that the deep plain network loses to the shallow one", plain_costs, at_least=0.03)
-vh.expect("share of the start alone, bits", zero_saves, at_least=0.0)
-vh.expect("depth that works against shallow, as a share of that loss", abs(depth_saves) / plain_costs, at_most=0.8)
+vh.expect("bits saved by the shortcut alone", shortcut_saves, at_least=0.15, at_most=0.7)
 vh.expect("bits saved, deep from zero against deep plain", compare("deep, from zero", "deep, plain"), at_least=0.03)
 
 # %% [markdown]
 # **What you see.** The left plot shows the training loss, reconstruction plus KL; the right one counts on test images.
 # Each line of `compare` is one change.
 #
-# - *Depth without help* (shallow against deep, plain): the plain deep network ends behind the shallow one, with five times its blocks.
-# - *The shortcut, and then its start* (the second and third line): together they bring the deep network back.
-#   Look at the third line for the share of the start alone: without it, the numbers in the network begin far too large.
-# - *Depth with help* (the last line): what remains against the shallow network is small beside what the plain one lost.
+# - *Depth without help*: the plain deep network, with five times the blocks, needs 0.61 bits more than the shallow one.
+#   One of its seeds stayed at 8.02 bits: it knows nothing.
+# - *The shortcut* saves 0.34 bits (seeds: 0.17 to 0.67), and *its start at zero* 0.42 more (0.35 to 0.47).
+#   With the shortcut alone, the deep network is still behind the shallow one.
+# - *Depth with help*: with both, it needs 0.15 bits fewer than the shallow one, with each of the three seeds (0.14 to 0.15).
 #
-# The answer: depth alone does harm, and with the shortcuts from zero it does not.
+# The answer: deep from zero, shallow, deep with the shortcut, deep and plain.
 # So the sentence "residual networks are better" needs a second half: better than plain networks of the same depth.
+# And half of what the residual block brings here is how it starts.
 #
 # ### Equal seconds
 #
@@ -772,16 +776,16 @@ equal_seconds = compare("deep, from zero", "shallow, equal seconds")
 
 # %% tags=["guard"]
 vh.expect("seconds, deep / shallow", ratio, at_least=1.2, at_most=5)
-vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at_most=0.05)
+vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at_least=0.0, at_most=0.08)
 
 # %% [markdown]
-# **What you see.** Compare this last line with the last one above: the deep network is the same, only its rival had more epochs.
-# At equal seconds the shallow network gains what it learns in its additional epochs.
-# On so few images and in so little time, depth is not the best way to spend a second.
+# **What you see.** The deep network is the same as above; only its rival had more epochs.
+# Its lead falls from 0.15 bits to 0.03, still with each of the three seeds (0.02 to 0.04).
+# So most of what depth bought at equal steps was computing time.
 # (The ratio of seconds depends on the machine.
 # The likelihood of 3,072 numbers costs both networks the same, so five times the blocks take less than five times the time.)
 #
-# **Question.** "Depth does not pay", says a friend who reads this.
+# **Question.** "Depth hardly pays", says a friend who reads this.
 # Which of our conditions would you change before you believe it for large models?
 #
 # <details><summary>Open the answer when you have decided</summary>
@@ -870,7 +874,8 @@ print(f"normal, σ for each, by its density: {each['bits'].mean():.3f}")
 #    Our small VAEs need more bits than PNG; deep ones with many levels of latents, trained for days, need half.
 # 4. Before training, plain blocks make all images alike; shortcuts with random blocks let the numbers grow; shortcuts that start at zero change nothing.
 # 5. Compare networks one change at a time, at equal steps and at equal seconds, with three seeds.
-#    In short trainings on 2,500 images, shortcuts repaired depth; they did not make it pay.
+#    In short trainings on 2,500 images, shortcuts that start at zero turned depth from a loss of 0.6 bits into a gain of 0.15;
+#    at equal seconds, 0.03 of it was left.
 #
 # **Where the ideas come from.**
 # Learned $\sigma$: O. Rybkin, K. Daniilidis and S. Levine, *Simple and effective VAE training with calibrated decoders*, ICML 2021.

@@ -288,7 +288,7 @@ def trainer(policy="float32", strategy=None, scale=None):
         adam = keras.optimizers.Adam(3e-3)
         vae.compile(keras.optimizers.LossScaleOptimizer(adam, initial_scale=scale) if scale else adam)
         vae.optimizer.build(vae.trainable_variables)
-    fresh = [np.array(one) for one in vae.optimizer.variables]
+    fresh = [ops.convert_to_numpy(one) for one in vae.optimizer.variables]
 
     def train(weights, images, seed):
         vae.set_weights(weights)
