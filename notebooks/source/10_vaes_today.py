@@ -947,7 +947,7 @@ def measure(seed):
     new_codes |= {"own clouds": codes[:n], "own means": np.array(vae.encode(many[:n])[0])}
     prices = [-vh.gaussian_log_prob(z, 0.0, 0.0), -mixture.score_samples(z), diffusion_nats(denoiser, z)]
     found = {name: distance(vae.decode(c)) for name, c in new_codes.items()}
-    kl = {name: log_q + price for name, price in zip(new_codes, prices)}
+    kl = {name: log_q + np.array(price) for name, price in zip(new_codes, prices)}
     print(f"seed {seed}:", "; ".join(f"{name} {value:.2f}" for name, value in found.items()))
     print("        KL in nats:", "; ".join(f"{name} {value.mean():.2f}" for name, value in kl.items()))
     saved = [kl["N(0, I)"] - kl[name] for name in ("mixture of 20", "diffusion")]
