@@ -55,28 +55,37 @@ def without_minutes(heading):
 
 
 def mistakes(name):
-    """The sentences with which the check of this name tells mistakes, in the order of its code; … is what it fills in."""
+    """The sentences with which the check of this name tells mistakes; … is what it fills in.
+
+    First those of the tables that it looks up, which name a mistake by its result; then those of its code, in order.
+    """
     module = next(
         path for path in sorted(CHECKS.glob("*_[0-9A]*.py")) if f"def {name}(report)" in path.read_text("utf-8")
     )
-    functions = {
-        node.name: node for node in ast.parse(module.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
-    }
-    told, waiting, met = [], [name], {name}
+    parts = {}  # the functions and tables of the module
+    for node in ast.parse(module.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            parts[node.name] = node
+        elif isinstance(node, ast.Assign):
+            parts[node.targets[0].id] = node
+    tables, code, waiting, met = [], [], [name], {name}
     while waiting:
-        for node in _nodes(functions[waiting.pop(0)]):
-            if isinstance(node, ast.Name) and node.id in functions.keys() - met:
+        part = parts[waiting.pop(0)]
+        told = tables if isinstance(part, ast.Assign) else code
+        for node in _nodes(part):
+            if isinstance(node, ast.Name) and node.id in parts.keys() - met:
                 waiting.append(node.id)
                 met.add(node.id)
             text = _text(node)
-            if len(text.split()) > 5 and text[0] != "…" and text[-1] in ".?:)" and text not in told:
+            if len(text.split()) > 5 and text[0] != "…" and text[-1] in ".?:)" and text not in tables + code:
                 told.append(text)
-    return told
+    return tables + code
 
 
-def _nodes(function):
-    """What a function's code holds, in its order, without its docstring and the sentence that it returns."""
-    for statement in function.body[isinstance(function.body[0], ast.Expr) :]:
+def _nodes(part):
+    """What a table or a function's code holds, in its order, without its docstring and the sentence that it returns."""
+    statements = [part.value] if isinstance(part, ast.Assign) else part.body[isinstance(part.body[0], ast.Expr) :]
+    for statement in statements:
         if not (isinstance(statement, ast.Return) and _text(statement.value)):
             yield from _walk(statement)
 
