@@ -124,7 +124,7 @@ def skeleton(source):
             rows.append("| " + " | ".join(map(str, cells)) + " |")
             start += section.minutes
         head = "Side roads" if name == minutes.SIDE_ROADS else f"Sitting {name}"
-        computing = f", of which {counted['seconds of computing'] / 60:.0f} computing"
+        computing = f", of which {counted['seconds of computing'] / 60:.0f} computing (not in the rows)"
         parts.append(f"**{head}: {minutes.minutes(counted)} min by the count{computing}**\n")
         parts.append("| from | min | section | asked | pictures |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n" + "\n".join(parts) + "\n"

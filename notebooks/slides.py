@@ -74,10 +74,9 @@ def _asked(body):
     matches = [match for match in lesson.TOKEN.finditer(body) if match["ask"] or match["fold"]]
     for match, following in zip(matches, [*matches[1:], None]):
         if match["ask"]:
-            text = body[match.end() :].partition("\n\n")[0]
             fold = following["fold"] if following else None
             answer = f"<details><summary>answer</summary>{pages.to_html(fold)}</details>" if fold else ""
-            yield pages.to_html(f"{match['ask']} {text.strip()}") + answer
+            yield pages.to_html(f"{match['ask']} {match['question'].strip()}") + answer
 
 
 def _formulas(body):
