@@ -68,18 +68,14 @@ def mistakes(name):
             parts[node.name] = node
         elif isinstance(node, ast.Assign):
             parts[node.targets[0].id] = node
-    tables, code, waiting, met = [], [], [name], {name}
-    while waiting:
-        part = parts[waiting.pop(0)]
-        told = tables if isinstance(part, ast.Assign) else code
-        for node in _nodes(part):
-            if isinstance(node, ast.Name) and node.id in parts.keys() - met:
-                waiting.append(node.id)
-                met.add(node.id)
-            text = _text(node)
-            if len(text.split()) > 5 and text[0] != "…" and text[-1] in ".?:)" and text not in tables + code:
-                told.append(text)
-    return tables + code
+    met = [name]  # grows while it is read
+    for part in met:
+        names = (node.id for node in _nodes(parts[part]) if isinstance(node, ast.Name))
+        met += dict.fromkeys(one for one in names if one in parts and one not in met)
+    tables = sorted((part for part in met if isinstance(parts[part], ast.Assign)), key=lambda part: parts[part].lineno)
+    code = [part for part in met if part not in tables]
+    texts = [_text(node) for part in tables + code for node in _nodes(parts[part])]
+    return list(dict.fromkeys(t for t in texts if len(t.split()) > 5 and t[0] != "…" and t[-1] in ".?:)"))
 
 
 def _nodes(part):
