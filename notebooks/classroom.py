@@ -55,28 +55,33 @@ def without_minutes(heading):
 
 
 def mistakes(name):
-    """The sentences with which the check of this name tells mistakes, in the order of its code; … is what it fills in."""
+    """The sentences with which the check of this name tells mistakes; … is what it fills in.
+
+    First those of the tables that it looks up, which name a mistake by its result; then those of its code, in order.
+    """
     module = next(
         path for path in sorted(CHECKS.glob("*_[0-9A]*.py")) if f"def {name}(report)" in path.read_text("utf-8")
     )
-    functions = {
-        node.name: node for node in ast.parse(module.read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
-    }
-    told, waiting, met = [], [name], {name}
-    while waiting:
-        for node in _nodes(functions[waiting.pop(0)]):
-            if isinstance(node, ast.Name) and node.id in functions.keys() - met:
-                waiting.append(node.id)
-                met.add(node.id)
-            text = _text(node)
-            if len(text.split()) > 5 and text[0] != "…" and text[-1] in ".?:)" and text not in told:
-                told.append(text)
-    return told
+    parts = {}  # the functions and tables of the module
+    for node in ast.parse(module.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            parts[node.name] = node
+        elif isinstance(node, ast.Assign):
+            parts[node.targets[0].id] = node
+    met = [name]  # grows while it is read
+    for part in met:
+        names = (node.id for node in _nodes(parts[part]) if isinstance(node, ast.Name))
+        met += dict.fromkeys(one for one in names if one in parts and one not in met)
+    tables = sorted((part for part in met if isinstance(parts[part], ast.Assign)), key=lambda part: parts[part].lineno)
+    code = [part for part in met if part not in tables]
+    texts = [_text(node) for part in tables + code for node in _nodes(parts[part])]
+    return list(dict.fromkeys(t for t in texts if len(t.split()) > 5 and t[0] != "…" and t[-1] in ".?:)"))
 
 
-def _nodes(function):
-    """What a function's code holds, in its order, without its docstring and the sentence that it returns."""
-    for statement in function.body[isinstance(function.body[0], ast.Expr) :]:
+def _nodes(part):
+    """What a table or a function's code holds, in its order, without its docstring and the sentence that it returns."""
+    statements = [part.value] if isinstance(part, ast.Assign) else part.body[isinstance(part.body[0], ast.Expr) :]
+    for statement in statements:
         if not (isinstance(statement, ast.Return) and _text(statement.value)):
             yield from _walk(statement)
 
@@ -115,7 +120,7 @@ def skeleton(source):
             rows.append("| " + " | ".join(map(str, cells)) + " |")
             start += section.minutes
         head = "Side roads" if name == minutes.SIDE_ROADS else f"Sitting {name}"
-        computing = f", of which {counted['seconds of computing'] / 60:.0f} computing"
+        computing = f", of which {counted['seconds of computing'] / 60:.0f} computing (not in the rows)"
         parts.append(f"**{head}: {minutes.minutes(counted)} min by the count{computing}**\n")
         parts.append("| from | min | section | asked | pictures |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n")
     return "\n" + "\n".join(parts) + "\n"

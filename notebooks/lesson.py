@@ -10,10 +10,8 @@ import nbformat
 CODE_BLOCK = re.compile(r"```.*?```", re.DOTALL)
 FOLD = r"<details>\s*<summary>(?P<summary>.*?)</summary>\s*(?P<fold>.*?)\s*</details>"
 PARAGRAPH = r"(?:.+\n?)+"
-SETTLED = (
-    rf"(?m:^)(?P<answer>.*\bThe answers?(?: to [^.:\n]*)?(?::| is | are ){PARAGRAPH}(?:\n(?:-|\d\.) {PARAGRAPH})*)"
-)
-TOKEN = re.compile(rf"(?P<ask>{minutes.ASKS.pattern})|(?s:{FOLD})|{SETTLED}")
+SETTLED = rf"(?m:^)(?P<answer>.*\bThe answers?(?:[^.:\n]*:\n?| is | are )(?:{PARAGRAPH})?(?:\n(?:-|\d\.) {PARAGRAPH})*)"
+TOKEN = re.compile(rf"(?P<ask>{minutes.ASKS.pattern})(?P<question>{PARAGRAPH})|(?s:{FOLD})|{SETTLED}")
 
 
 def cells(source):
@@ -80,19 +78,23 @@ class Ask:
 
 
 def asks(source):
-    """What a lesson asks, in order: what is marked as Predict or Question, and every other fold."""
-    found, waiting = [], None
+    """What a lesson asks, in order: what is marked as Predict or Question, and every other fold that is no hint.
+
+    The answer of a mark is the next fold or "The answer" below its paragraph, in the same section.
+    """
+    found = []
     for section in sections(source):
-        end, place = 0, (section.sitting, section.heading)
+        end, place, waiting = 0, (section.sitting, section.heading), None
         for match in TOKEN.finditer(section.text):
             before, end = section.text[end : match.start()].strip(), match.end()
             if match["ask"]:
-                waiting = Ask(place, match["ask"].strip("*. "), section.text[end:].partition("\n\n")[0].strip())
+                text = re.sub("^first: (.)", lambda rest: rest[1].upper(), match["question"].strip())
+                waiting = Ask(place, match["ask"].strip("*. "), text)
                 found.append(waiting)
             elif waiting:
                 answer = match["fold"] or match["answer"].removeprefix("**What you see.** ")
                 waiting.answer, waiting = answer.strip(), None
-            elif match["fold"] and "answer" in match["summary"]:  # not a hint
+            elif match["fold"] and "hint" not in match["summary"]:
                 text = before[max(before.rfind("\n\n**"), 0) :].strip()
                 found.append(Ask(place, "Question", text, match["fold"]))
     return found

@@ -60,6 +60,11 @@ def questions(page):
     return found
 
 
+def head(page):
+    """What stands on a page before its first question."""
+    return page.read_text(encoding="utf-8").partition("**1.**")[0].strip()
+
+
 def notebook(folder):
     """The notebook with all tests of a folder, as the text of its file."""
     asked = {page: questions(page) for page in test_pages(folder)}
@@ -68,7 +73,7 @@ def notebook(folder):
     cells = [_cell("head", HEAD), _cell("checks", CHECKS.read_text(encoding="utf-8").strip(), code=True), packed]
     for page, its in asked.items():
         name = page.stem.partition("_")[0]
-        cells.append(_cell(f"{name}-head", f"#{page.read_text(encoding='utf-8').partition('**1.**')[0].strip()}"))
+        cells.append(_cell(f"{name}-head", f"#{head(page)}"))
         for number, one in enumerate(its, 1):
             cells.append(_cell(f"{name}-{number}", f"**{one.name}** {one.text}"))
             dots = ", ".join(["..."] * len(one.answers))

@@ -1,4 +1,4 @@
-"""One page A4 of a lesson: its displayed formulas, its symbols, its sentences to take away."""
+"""For paper: one page A4 of a lesson, with formulas, symbols and what to take away; and a test, with room to write."""
 
 import re
 import shutil
@@ -9,6 +9,7 @@ import build
 import lesson
 import minutes
 import pages
+import quiz
 
 PAGE = build.NOTEBOOKS / "templates" / "sheet.html"  # how it looks
 SIZES = (10, 9.5, 9, 8.5, 8, 7.5, 7, 6.5, 6)  # points: the largest with which all is on one page
@@ -31,6 +32,17 @@ def sheet(source, size=SIZES[2]):
         f"<h2>To take away</h2>{pages.to_html(taken.split('**Where the ideas')[0])}",
     ]
     return pages.page(PAGE, title=source.stem, size=str(size), body="\n".join(parts))
+
+
+def test(page):
+    """A page of questions as HTML without its answers: under each question room to write.
+
+    *Give* is left out too: it names what the notebook checks, which is not all that is asked.
+    """
+    texts = [quiz.head(page)] + [f"**{one.name.partition('.')[2]}.** {one.text}" for one in quiz.questions(page)]
+    title, *asked = (pages.to_html(re.sub(r"^\*Give.*\n?", "", text, flags=re.MULTILINE)) for text in texts)
+    body = [title, "<p>Name:</p>", *(f'<div class="question">{one}<div class="room"></div></div>' for one in asked)]
+    return pages.page(PAGE, title=page.stem, size=str(SIZES[0]), body="\n".join(body))
 
 
 def formulas(sections):

@@ -13,6 +13,7 @@ from PIL import Image
 
 DPI = 220  # stored are 80: a picture of 7.5 inches is then 1650 pixels wide
 MOST_SENTENCES = 4  # of those under a picture; one that answers a prediction comes in any case
+MOST_WORDS = 120  # of an answer that stands beside other sentences; a longer one stands alone
 PAGE = build.NOTEBOOKS / "templates" / "slides.html"  # how they look, and how one goes through them
 
 
@@ -74,10 +75,9 @@ def _asked(body):
     matches = [match for match in lesson.TOKEN.finditer(body) if match["ask"] or match["fold"]]
     for match, following in zip(matches, [*matches[1:], None]):
         if match["ask"]:
-            text = body[match.end() :].partition("\n\n")[0]
             fold = following["fold"] if following else None
             answer = f"<details><summary>answer</summary>{pages.to_html(fold)}</details>" if fold else ""
-            yield pages.to_html(f"{match['ask']} {text.strip()}") + answer
+            yield pages.to_html(f"{match['ask']} {match['question'].strip()}") + answer
 
 
 def _formulas(body):
@@ -111,7 +111,7 @@ def _what_one_sees(body):
     before = text[: answer.start()] if answer else text
     sentences = before.split("\n\n")[0].splitlines()[:MOST_SENTENCES]
     said = re.sub(r"\n +.*", "", answer["answer"]) if answer else ""  # of each point of a list its first sentence
-    return "\n".join(sentences) + "\n\n" + said
+    return "\n\n".join([said] if len(said.split()) > MOST_WORDS else ["\n".join(sentences), said])
 
 
 def figures(source, folder, profile="full"):

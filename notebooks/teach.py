@@ -6,6 +6,9 @@
     python notebooks/teach.py sheet 02      handouts/02_sheet.html: formulas and symbols on one page A4, and as PDF
                                             where Chromium or Chrome is installed
 
+    python notebooks/teach.py test 02       handouts/02_test.html: the test without its answers, with room to write; also
+                                            entry and final
+
     python notebooks/teach.py nbgrader 02   handouts/nbgrader/: a course folder for nbgrader, see grading.md
     python notebooks/teach.py pages         notebooks/teaching/: the answers, the skeletons of the plans, the minutes,
                                             the tests as a notebook; run it again when a lesson or a test has changed
@@ -20,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import build
 import classroom
 import grading
+import quiz
 import sheets
 import slides
 
@@ -48,6 +52,10 @@ def write_sheet(source):
     _write(f"{name}.html", sheets.on_one_page(source, pdf) if sheets.browser() else sheets.sheet(source))
 
 
+def write_test(page):
+    _write(f"{page.stem}.html", sheets.test(page))
+
+
 def write_nbgrader(source):
     print(grading.write(source, HANDOUTS / "nbgrader"))
 
@@ -57,15 +65,22 @@ def write_pages():
         path.write_text(text, encoding="utf-8")
 
 
-COMMANDS = {"slides": write_slides, "figures": write_figures, "sheet": write_sheet, "nbgrader": write_nbgrader}
+COMMANDS = {
+    "slides": write_slides,
+    "figures": write_figures,
+    "sheet": write_sheet,
+    "test": write_test,
+    "nbgrader": write_nbgrader,
+}
 
 
 def main(arguments):
-    """Run a command on the lessons whose file names start with one of the other arguments, or on all."""
+    """Run a command on the lessons, or tests, whose file names start with one of the other arguments, or on all."""
     command, *wanted = arguments or [""]
     if command == "pages":
         return write_pages()
-    sources = [source for source in build.SOURCES if not wanted or source.name.startswith(tuple(wanted))]
+    every = quiz.test_pages(classroom.TEACHING) if command == "test" else build.SOURCES
+    sources = [source for source in every if not wanted or source.name.startswith(tuple(wanted))]
     if command not in COMMANDS or not sources:
         raise SystemExit(f"python notebooks/teach.py COMMAND 02, with a COMMAND of pages, {', '.join(COMMANDS)}.")
     for source in sources:

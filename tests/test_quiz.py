@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notebooks"))
 import build
 import classroom
 import quiz
+import sheets
 
 ASKED = {one.name: one for page in quiz.test_pages(classroom.TEACHING) for one in quiz.questions(page)}
 
@@ -172,7 +173,18 @@ def test_the_final_has_twenty_questions_over_all_lessons_and_its_points_add_up()
     assert [row[:2] for row in table] == points and [int(number) for number, _ in points] == list(range(1, 21))
     total = re.search(r"over the course, (\d+) points", text)[1]
     assert sum(int(each) for _, each in points) == int(total)
-    assert {lesson for _, _, lesson in table} >= {source.stem[:2] for source in build.SOURCES}
+    assert {lesson for _, _, lesson in table} >= {source.stem[:2] for source in build.SOURCES} - {"A1"}  # an appendix
+
+
+@pytest.mark.parametrize("page", quiz.test_pages(classroom.TEACHING), ids=lambda page: page.stem)
+def test_a_printed_test_has_each_question_and_room_and_no_answer(page):
+    pytest.importorskip("ziamath", reason="ziamath is not in requirements.txt: pip install ziamath")
+    printed, asked = sheets.test(page), quiz.questions(page)
+    assert printed.count('class="room"') == len(asked) == len(re.findall(r"<p><strong>\d+\.</strong>", printed))
+    for hidden in ("<details>", "<em>Give", "What it tests", "For the teacher", "{{", "DRAWN"):
+        assert hidden not in printed
+    answers = [phrase for one in asked for phrase in re.findall("[A-Za-z ,]{25,}", one.why)]
+    assert answers and [phrase for phrase in answers if phrase in printed] == []
 
 
 def test_a_question_that_asks_for_numbers_says_which():

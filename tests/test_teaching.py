@@ -52,12 +52,32 @@ def test_the_answers_hold_every_question_exercise_and_mistake(source):
         assert len(known) >= 5 and all(f"\n- {mistake}" in page for mistake in known)
 
 
+@each_lesson
+def test_each_mark_fold_and_exercise_has_one_entry_with_its_own_answer(source):
+    page, asked, sections = classroom.answers(source), lesson.asks(source), lesson.sections(source)
+    answers = [ask.answer for ask in asked]
+    assert len(set(answers)) == len(answers) == page.count("\n\n**Answer.** ")
+    for ask in asked:  # its answer stands below it, and before the next heading
+        text = next(s.text for s in sections if (s.sitting, s.heading) == ask.place)
+        assert ask.answer in text.partition(ask.text.splitlines()[-1])[2], ask.text
+    for section in sections:
+        marked = re.findall(rf"{minutes.ASKS.pattern} *(?:first: )?.(.*)", section.text)
+        here = [ask.text.splitlines()[0][1:] for ask in asked if ask.place == (section.sitting, section.heading)]
+        assert [line for line in marked if here.count(line) != 1] == []
+        folds = re.findall(lesson.FOLD, section.text, re.DOTALL)
+        assert [fold for summary, fold in folds if "hint" not in summary and answers.count(fold) != 1] == []
+        checked = any(cell.cell_type == "code" and build.is_exercise(cell) for cell in section.cells)
+        if section.heading.startswith("Exercise") and (folds or checked):
+            assert page.count(f"### {section.heading}\n") == 1
+
+
 @pytest.mark.parametrize(
     "check, mistake",
     [
         ("squared_error", "you take the mean over the pixels; the error of an image is the sum over its pixels."),
         ("train_step", "you divide by beta; it should multiply the KL."),  # in a helper
         ("walk", "the points lie on the line through `start` and `end`, but the steps between them are not equal."),
+        ("reparameterize", "exp(log_var) is the variance. The standard deviation is its square root."),  # in a table
         ("draw_fitted", "the result has shape …; asked for n = …, it should be (…, 2)."),  # an f-string
     ],
 )
