@@ -311,6 +311,7 @@ vh.expect("tape minus truth, log_var", by_tape[1] - np.exp(-1.0), at_least=-0.03
 # The image of the picture above once more.
 # To make the numbers short, the cell rounds what the networks give, and takes $\varepsilon=(0.5, -1)$ for the noise.
 # Take a calculator, and confirm at least one line of each kind.
+# (In this course, log is the natural logarithm: the key ln.)
 
 # %%
 mean, log_var = (np.round(values[0], 2) for values in vae.encode(digit))
@@ -1381,7 +1382,8 @@ vh.expect("median minus the dearer of the two, nats", median - bar_costs.max(), 
 #
 # 1. The encoder of a VAE gives a cloud, `mean` and `log_var`, and the decoder gets one draw from it: $z=\mu+\sigma\varepsilon$.
 #    Written so, gradients pass through the draw.
-# 2. The loss is reconstruction plus KL, each a sum, in nats; the mean over the batch comes once, at the end.
+# 2. The loss is reconstruction plus KL: how surprising the image is to the decoder, and how far the cloud is from the prior.
+#    Each is a sum, in nats; the mean over the batch comes once, at the end.
 # 3. The noise makes clouds that are too wide costly.
 #    Without it, $\sigma$ goes to 1, and the KL no longer limits what a code can tell.
 # 4. The clouds of similar images lie over one another: with an average KL of 5.08 nats, a code can tell

@@ -98,9 +98,6 @@ vh.check.grid_codes(grid_codes)
 # %% [markdown]
 # **Target:** `grid_codes(np.array([-2, 0, 2]))` begins with (−2, 2), (0, 2), (2, 2), (−2, 0) and ends with (2, −2).
 # From here on `vh.plot_manifold` does this.
-#
-# **Predict.** Which digits will the quantile picture hide?
-# Which digits fill more of the linear picture than of the quantile picture?
 
 # %% alt="Left, a map of the test codes in ten colours with a legend: ones on the left, zeros at the top, sixes and twos to the right, sevens, nines and fours below; a dashed square marks the range of the quantiles. Right, the decoded plane over the same range: the same digits at the same places, blends between them."
 fig, axes = plt.subplots(1, 2, figsize=(10.5, 4.8))
@@ -110,6 +107,10 @@ axes[0].add_patch(plt.Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False, 
 axes[0].set_title("codes of the test images")
 vh.plot_manifold(vae, n=settings.grid, limit=3, ax=axes[1])
 axes[1].set_title("decoded, linear spacing");
+
+# %% [markdown]
+# **Predict.** Which digits will the quantile picture hide?
+# Which digits fill more of the linear picture than of the quantile picture?
 
 # %% alt="Left, the decoded plane with the spacing of the quantiles from minus 1.6 to 1.6: most tiles are threes, eights, twos and sixes. Right, bars: for each digit the share of its codes outside this square; the tallest are 1 and 0, and a dashed line marks the share of the prior, 0.19."
 outside = np.abs(mean).max(axis=1) > edge

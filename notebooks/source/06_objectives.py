@@ -513,7 +513,7 @@ vh.check.warm_up_weight(warm_up_weight)
 # You get the KL of each image and each latent.
 # Careful with the order: first the mean over the batch, then the maximum for each latent, then the sum.
 #
-# **Target:** two images and two latents with the KLs `np.array([[0.0, 3.0], [0.4, 1.0]])` and an allowance of 0.5 give 0.5 + 2 = 2.5.
+# **Target:** two images and two latents with the KLs `np.array([[0.0, 3.0], [0.8, 1.0]])` and an allowance of 0.5 give 0.5 + 2 = 2.5, and not 2.65.
 
 # %%
 def free_bits_kl(kl, free_bits):
@@ -1060,6 +1060,7 @@ for key, model in readers.items():
 #
 # Here you have no check but your own eyes.
 # Take one:
+# (The last two need three cells of sitting A: those that define networks and sigmoids, and the control.)
 #
 # - *Is there a price in between?*
 #   Train the shapes with β = 2, three seeds: copy the loop above with `for beta in (2,)`.
