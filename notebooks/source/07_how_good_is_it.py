@@ -720,8 +720,7 @@ vh.expect("largest gain in the ELBO by k = 5, nats", max(gain[0].mean() for gain
 last_steps = {k: np.mean([stairs[k, s][-1] - stairs[k, s][-2] for s in range(settings.seeds)]) for k in (1, 5)}
 vh.expect("last step, k = 1, nats", last_steps[1], at_least=0.05, at_most=1.0)
 vh.expect("last step, k = 5, nats", last_steps[5], at_least=0.05, at_most=1.0)
-grown = [(gain[-1] - gain[min(2, len(steps) - 1)]).mean() for gain in gains]
-vh.expect("least growth of the lead from 100 draws on, nats", min(grown), at_least=0.1)
+vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], at_least=0)
 
 # %% [markdown]
 # **What you see.** The answer: $\log p(x)$ rises, and the ELBO falls.
