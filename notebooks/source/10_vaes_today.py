@@ -609,7 +609,7 @@ vh.expect("KL of the top with free nats, smallest", min(top_kl["two levels, 3 na
 # But look at the top, and the answer to the second question: no.
 # Without free nats its KL is 0.3 to 0.8 nats: it is hardly used.
 # This is posterior collapse (lesson 06), and it happens to the top level alone.
-# With free nats it tells a little over 3 nats, and the lower level pays 3 to 5 nats less than that of the control.
+# With free nats it tells a little over 3 nats, and the lower level pays 3 to 5 nats less than one level of 20 does.
 # Still, $-$ELBO is no better than without: to make a level *used* and to make the model *better* are two goals.
 # Why a nearly empty top helps at all, we did not take apart.
 #
