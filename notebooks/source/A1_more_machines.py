@@ -58,7 +58,7 @@ settings = vh.run_settings(seed=1, seeds=3, samples=1600)
 data = vh.load_images("mnist", binarize="threshold")
 
 # %% [markdown]
-# This computer has no GPU, so nothing below says how fast a GPU is.
+# The results printed here come from a computer without a GPU, so nothing below says how fast a GPU is.
 # What can be tested on any computer is whether the result is *right*.
 # Test that before you rent a machine by the hour.
 #
@@ -120,7 +120,7 @@ ax.legend();
 # The loss of one digit is about 150 nats.
 # There, the next number of bfloat16 is 1 nat away.
 #
-# **Predict.** We add up the losses of 8 digits, pixel by pixel: 6,272 numbers, most of them small.
+# **Predict.** We add up the reconstruction losses of 8 digits (without the KL), pixel by pixel: 6,272 numbers, most of them small.
 # What happens to a sum that is kept in 16 bits?
 #
 # <details><summary>Open the answer when you have decided</summary>
@@ -268,7 +268,7 @@ vh.expect("other noise: middle change, nats", middle["other noise"], at_least=1)
 # Then float32 measures all results, so that only the training differs.
 # The control is again float32 with other noise.
 #
-# One thing is special about float16: gradients below 6 · 10⁻⁸ would become 0.
+# One thing is special about float16: gradients below 3 · 10⁻⁸ would become 0.
 # So Keras multiplies the loss by a large number, 32,768 at the start, and divides the gradients by it afterwards: **loss scaling**.
 # If a gradient then goes beyond 65,504, the step is *left out*, and the number is halved.
 # `compile` puts a `LossScaleOptimizer` around Adam, without being asked.
@@ -341,12 +341,13 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1));
 # **What you see.** (The bars are standard errors over the same 1,000 images; they are small, and tell nothing about other seeds.)
 # float16, as Keras starts it, ends 1 to 7 nats behind float32.
 # But 5 of its 100 steps are missing: the loss was multiplied by too much, and the steps were left out.
-# When it starts at 512, no step is missing, and in two of the three runs it ends within 0.2 nats of float32.
-# So most of the difference was not rounding.
+# (Five halvings: from 32,768 to 1,024.)
+# When it starts at 512, no step is missing, and in two of the three runs it ends within 0.2 nats of float32; in the third, 3.2 nats are left.
+# So in two of three runs the difference was not rounding.
 # bfloat16 ends 1 to 2 nats behind.
 #
-# Other noise moves the end by up to 7 nats, so three seeds do not show that 16 bits are worse.
-# But all their differences lie above 0, so a small loss is likely.
+# Other noise changes the final loss by up to 7 nats, so three seeds do not show that 16 bits are worse.
+# All nine differences lie above 0, but in each seed they share one run of float32, so this decides nothing.
 # It is 100 steps of a small model: repeat this with yours.
 #
 # The seconds are those of this processor.
@@ -365,7 +366,7 @@ vh.expect("float16, seconds / float32", seconds["float16"] / seconds["float32"],
 # ## Several devices
 #
 # A *device* is a processor that TensorFlow uses: the CPU, or a GPU.
-# With **`tf.distribute.MirroredStrategy`** each device has a copy of all weights.
+# With **`tf.distribute.MirroredStrategy`** each device has a copy of all weights (TensorFlow calls a copy a *replica*).
 # Each batch is divided among the devices.
 # Each device computes the gradient for its part, these gradients are *added up*, and all copies take the same step.
 # Our CPU counts as two devices since the setup.
@@ -526,13 +527,14 @@ vh.expect("the same noise / own noise, mean of three", np.mean(spreads[1] / spre
 
 # %% [markdown]
 # **What you see.** The answer: it is a mistake.
-# The gradient spreads more in each of the three batches, by a sixth to a quarter, as if the batch were smaller.
-# (If all images of the batch were equal, the factor would be $\sqrt2$.)
+# The gradient spreads more in each of the three batches, by 16 to 26 %, as if the batch were smaller.
+# (Each spread is from 100 draws, so it is uncertain by some percent itself.
+# If all images of the batch were equal, the factor would be $\sqrt2$: 8 independent errors in place of 16.)
 #
 # **How the package does it.**
 # On several devices Keras would give all of them the same noise.
 # So each device of a `vh.VAE` draws the table for *all* devices, from the same seed, and takes its own rows.
-# No message between the devices is needed, and the batch has the noise that one device would draw.
+# No message between the devices is needed, and a full batch has the noise that one device would draw.
 
 # %% [markdown]
 # ### The ragged last batch
@@ -555,7 +557,7 @@ vh.expect("ragged: own mean / 2, smallest difference", min(ragged["own mean / 2 
 # With "own mean / 2", each of the three images counts 1/6 and each of the four 1/8, in place of 1/7.
 # The gradient is then off.
 # With the sum divided by 7 it is right.
-# A `vh.VAE` takes "own mean / 2" in training, because a device does not know how many images the others got.
+# A `vh.VAE` takes "own mean / 2" in training: to know how many images the others got, the devices would have to ask each other in each step.
 # How much does this cost in the model?
 # We train it through 99 full batches and a ragged one, on one device and on two.
 
@@ -576,8 +578,8 @@ for name, values in difference.items():
 # %% [markdown]
 # **What you see.** With full batches, two devices and one end within 0.1 nats of each other.
 # What differs is rounding, which 100 steps enlarge.
-# One ragged batch in a hundred does no more than that, and other noise moved the end by up to 7 nats.
-# So the rule of the package is harmless for long epochs.
+# One ragged batch, the last of a hundred, changed it by less than 0.02 nats, and other noise by up to 7.
+# So the rule of the package costs little here; in several epochs, later steps could enlarge it.
 # With few batches in an epoch, choose a batch size that divides the number of images.
 
 # %% tags=["guard"]
@@ -657,7 +659,8 @@ for line in run_workers(small_part(0)) if fits else []:
     )
 
 # %% [markdown]
-# **What you see.** Both workers report the losses of one device: together they train one model.
+# **What you see.** Both workers report the losses of one device.
+# (Two workers that train alone, each on all images, would print the same; the words "2 workers" say that they are joined.)
 # Nothing is faster here, since both share one processor.
 #
 # ### Exercise A1.4 · Four symptoms · 5 min
@@ -667,7 +670,7 @@ for line in run_workers(small_part(0)) if fits else []:
 #
 # 1. With float16, the first steps change no weight at all, and then it trains.
 # 2. I compute everything in bfloat16, my own loss too: all losses are whole numbers.
-# 3. With four GPUs, training fails at a step size that is fine on one.
+# 3. With four GPUs and plain SGD, training fails at a learning rate that is fine on one.
 # 4. With two GPUs it trains, but the gradient is noisier than on one with the same batch.
 #
 # <details><summary>Open the answers when you have decided</summary>
@@ -678,6 +681,7 @@ for line in run_workers(small_part(0)) if fits else []:
 #    Proof: `ops.cast(logits, "float32")` before the loss.
 # 3. Each device takes the mean over its own images, and the sum of four is four times too long.
 #    Proof: the length of the summed gradient, against one device.
+#    (Adam hides this mistake, because it divides by the size of the gradient.)
 # 4. The devices draw the same noise.
 #    Proof: print one row of noise on each device.
 #
@@ -692,8 +696,9 @@ vh.figures_compared()
 # ## To take away
 #
 # 1. float16 gives up range, bfloat16 gives up digits; sums are kept in float32 in both.
-# 2. At trained weights, 16 bits changed the loss of an image far less than another draw of the noise does; for three models, one kind of network.
-# 3. After 100 steps, float16 was behind mainly because its first steps were left out, and bfloat16 ended 1 to 2 nats behind: three runs of a small model.
+# 2. At trained weights, 16 bits changed the loss of an image far less than another draw of the noise does; for one model, trained on in three ways.
+# 3. After 100 steps, float16 was behind, with 5 steps left out; without this, two of three runs ended with float32.
+#    bfloat16 ended 1 to 2 nats behind: less than other noise does, three runs of a small model.
 # 4. Many devices train the model of one when each image counts 1 / (images of the batch), and row $n$ of the noise belongs to image $n$, wherever it is.
 # 5. No speed of a GPU was measured here; that the program is right can be measured anywhere.
 #
