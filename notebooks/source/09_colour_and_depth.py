@@ -21,7 +21,8 @@
 # - say what a shortcut and its start do to a deep network, before and after training;
 # - compare networks of different depth at equal steps and at equal seconds.
 #
-# **You need** lessons 02 to 04 (ELBO, KL, convolution, stride, ReLU), from lesson 06 the warm-up, and from lesson 07 the bits per pixel.
+# **You need** lessons 02 to 04 (ELBO, KL, convolution, stride, ReLU), from lesson 06 the warm-up,
+# from lesson 07 the bits per pixel, and a look at the model of lesson 08.
 #
 # | sign | what it means |
 # |---|---|
@@ -454,7 +455,8 @@ vh.expect("bits saved by the logistic, counted", shape, at_least=0.05, at_most=0
 
 # %% [markdown]
 # **What you see.** First, the shape: the logistic with one $s$ needs 7.19 bits and the normal distribution 7.27, means of three seeds.
-# Two things changed there: by the cell above (seed 1), 0.05 of it is the counting, and 0.04 the shape.
+# Two things changed there: by the cell above (seed 1), 0.05 of it is the counting.
+# The other 0.04 are the shape, and that the logistic was also *trained* by counting.
 #
 # Second, the scale: with an $s$ for each number it is 7.17, hardly less.
 # Perhaps the decoder has not yet learned *where* it can be sure: the training is short.
@@ -536,7 +538,7 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 # | Very Deep VAE (Child, 2021) | 2.87 | four seeds, from 2.84 to 2.90; 39 million parameters, almost a week on two GPUs, ELBO |
 #
 # (We looked up the 2.91 in the abstract of NVAE, and the row of the Very Deep VAE in the files of its authors.
-# The other words in the NVAE row are from memory.)
+# The other words in the NVAE row are from memory: check them before you cite them.)
 # Both have a likelihood of the kind of this section: a mixture of several discretized logistics for each number (from memory).
 # There, green also depends on red, and blue on both.
 # What else they have is 20 times the images, many levels of latents, deep networks, and time.
@@ -563,7 +565,7 @@ vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the
 # Fourth, draws from $p(x\mid z)$: each number for itself, so the noise has all colours.
 # This row, and not the second, is what the model says that images look like.
 # Nearly all of its bits are spent on this noise.
-# Last, codes from the prior: clouds of light and dark, no things.
+# Last, the means for codes from the prior: patches of light and dark, no things.
 # Our small VAE has learned where it is bright, and little else.
 
 # %% [markdown] sitting="B"
@@ -686,7 +688,7 @@ vh.expect(
 # A likely reason: a ReLU gives no negative numbers, and lists of positive numbers point in similar directions; each block repeats this.
 #
 # So before training the two changes do different things.
-# The shortcut alone hardly helps: the images become nearly as alike, and the numbers too large.
+# The shortcut alone hardly helps: the images become nearly as alike, and the numbers much larger.
 # The start at zero makes a network of 12 blocks behave like a network of none, and training then decides what each block adds.
 #
 # ### Does it matter after training?
@@ -703,7 +705,7 @@ vh.expect(
 #
 # The three deep ones have the same layers and the same number of parameters, and so have the two shallow ones.
 # Each line differs from the one before by one thing.
-# All see the same images in the same number of steps, and there is no warm-up that could be unfinished.
+# All see the same images in the same number of training steps, and there is no warm-up that could be unfinished.
 #
 # **Predict.** Put the five in order.
 # Does depth help?
@@ -716,7 +718,7 @@ for name, model in {"shallow": best, "deep": ColourVAE(logistic, blocks=5)}.item
     print(f"{name}: {count} convolutions, {model.encoder.count_params() + model.decoder.count_params():,} parameters")
 
 # %% [markdown]
-# Each of the next three cells takes about half a minute, and prints a line after each seed.
+# The next two cells take about half a minute each, the third one a minute; each prints a line after each seed.
 
 # %%
 results["deep, plain"] = three_seeds("deep, plain", ColourVAE(logistic, blocks=5))
@@ -763,7 +765,8 @@ vh.expect("bits saved, deep from zero against deep plain", compare("deep, from z
 # %% [markdown]
 # **What you see.** The left plot shows the training loss, reconstruction plus KL, means of three seeds: all five still fall at the end.
 # The right one shows the test images, a mark for each seed; where two seeds agree, their marks cover each other.
-# The first three lines of `compare` are one change each, the fourth is their sum, and the last one is the control.
+# The first three lines of `compare` are one change each; together they give the fourth, $-0.61+0.34+0.42=0.15$.
+# The last one is the control.
 #
 # - *Depth without help*: the plain deep network, with five times the blocks, needs 0.61 bits more than the shallow one.
 #   One of its three seeds learned nothing (8.02 bits); the other two are still 0.47 and 0.49 behind, at this learning rate.
@@ -775,13 +778,13 @@ vh.expect("bits saved, deep from zero against deep plain", compare("deep, from z
 #   So the 0.15 bits came from the block, and depth itself costs a little.
 #
 # The answer: shallow from zero, deep from zero, shallow, deep with the shortcut, deep and plain.
-# "Residual networks are better" was true here for the *block*, at any depth.
-# Half of what it brought the deep network was how it starts.
+# "Residual networks are better" was true here for the *block*, at both depths.
+# Of what it brought the deep network, its start made between a third (the seed where the plain one learned nothing) and three quarters.
 #
 # ### Equal seconds
 #
 # A deep network takes longer for each step.
-# So even "equal steps" gave it more computing.
+# So even "equal training steps" gave it more computing.
 # What does the *shallow* network from zero reach in the seconds that the deep one took?
 # We give it as many more epochs as fit into that time, with a learning rate that falls over all of them.
 #
@@ -888,9 +891,11 @@ print(f"normal, σ for each, by its density: {each['bits'].mean():.3f}")
 # ## To take away
 #
 # 1. A colour number is one of 256 steps.
-#    A density is nearly the probability of a step where $\sigma$ is many steps wide; a model that may choose narrow scales cheats, down to negative bits.
+#    A density is nearly the probability of a step where $\sigma$ is many steps wide.
+#    A model that may choose narrow scales can cheat, down to negative bits; ours did not yet.
 #    So count the areas (discretized logistic) or add noise.
-# 2. In our short trainings a logistic shape, counted, saved 0.09 bits, half of it by the counting; a scale for each number saved 0.02 more.
+# 2. In our short trainings a logistic shape, counted, saved 0.09 bits, half of it by the counting (one seed).
+#    A scale for each number saved 0.02 more (0.005 to 0.035).
 # 3. Give bits per dimension beside PNG on the same images, each alone, and say how published figures were measured.
 #    Our small VAEs need more bits than PNG; deep ones with many levels of latents, trained for days, need half of what PNG needs.
 # 4. Before training, plain blocks make all images alike, and shortcuts with random blocks nearly so, with numbers that grow.

@@ -228,7 +228,7 @@ def report(name, model):
 # A cure (similar ones are in Williams and others, 2020, and in Dhariwal and others, 2020): every 20 steps, look which entries no vector of a batch has chosen.
 # Put each of them where a vector of the encoder is.
 # We do so in the first half of the training only: what is in use at its end has then stayed in use by itself.
-# A **control** tells whether the *repetition* matters: do it once only, at the first step.
+# A **control** tells whether once, at the first step, is enough.
 
 # %%
 class Revive(keras.callbacks.Callback):
@@ -466,7 +466,7 @@ vh.plot_images([decode_grids(g[:10]) for g in drawn.values()], list(drawn));
 # To count at each place saves 109.6 of them; to look at the entries before saves 37.5 more.
 # So $-$ELBO falls from 232.3 to 85.3 nats, and neither encoder nor decoder was touched.
 # Then the pictures.
-# From uniform grids come scribbles.
+# From uniform grids come scribbles (they also use the dead entries).
 # Counted grids have the strokes where digits have them, but neighbours do not agree.
 # The autoregressive prior draws strokes that go on, and most of the ten look like digits.
 # Some do not: perhaps because it looks no farther than its window of three places, perhaps because its training is short.
@@ -670,7 +670,7 @@ print("share named as the label says:", ", ".join(f"{keep} kept {share:.2f}" for
 # **What you see.** The answer: in neither pair of rows for certain, but in the last two more often.
 # The classifier counts it on all test images: with the top kept, 22 of 100 get the name of their label, about twice chance; with the rest kept, 57.
 # (The control, both kept: 87 of 100.)
-# The top rows keep only rough things: of the two ones in our ten images, a thin stroke remains.
+# The top rows keep only rough things: of the four pictures made for the two ones, two are still a one.
 # With 3 of its 22 nats in the top, this model keeps most of what makes a digit in the lower level.
 # So "the top level holds the meaning, the lower one the details" is a hope, not a law: it has to be measured.
 
@@ -717,9 +717,9 @@ print("kept after 1, 50, 100, 150 and 200 steps:", ", ".join(f"{KAPPA[t]:.3f}" f
 # The first term has nothing to learn.
 # In the sum, $q(s_{t-1}\mid s_t,z)$ is the cloud "one step less noise", for one who *knows* the code $z$.
 # It is a normal distribution: its mean is a weighted sum $A_t z+B_t s_t$, and its variance $v_t$ does not depend on $z$.
-# By Bayes' rule for normal distributions (Ho and others, 2020, equations 6 and 7), with $\alpha_t=\kappa_t/\kappa_{t-1}$,
+# One step keeps the share $\alpha_t=\kappa_t/\kappa_{t-1}$ of the variance; by Bayes' rule for normal distributions (Ho and others, 2020, equations 6 and 7)
 #
-# $$A_t=\frac{\sqrt{\kappa_{t-1}}\,(1-\alpha_t)}{1-\kappa_t},\qquad v_t=\frac{(1-\alpha_t)(1-\kappa_{t-1})}{1-\kappa_t}$$
+# $$B_t=\frac{\sqrt{\alpha_t}\,(1-\kappa_{t-1})}{1-\kappa_t},\qquad A_t=\frac{\sqrt{\kappa_{t-1}}\,(1-\alpha_t)}{1-\kappa_t},\qquad v_t=\frac{(1-\alpha_t)(1-\kappa_{t-1})}{1-\kappa_t}$$
 #
 # The decoder $p(s_{t-1}\mid s_t)$ does not know $z$.
 # We let it be the same normal distribution, with a *guess* $\hat z$ in place of $z$.
@@ -994,7 +994,7 @@ vh.expect("KL saved by the mixture, nats", kl_of["N(0, I)"] - kl_of["mixture of 
 # - **The VAE limits both.** Codes from its own clouds, about the best that a model of codes can give, are at 1.11,
 #   and reconstructions at 1.10; the floor is 0.30.
 #   So better codes can still gain 0.2 to 0.3.
-#   The other 0.8 are lost in the VAE: by its encoder, its ten latents, or its decoder; this does not say which.
+#   The other 0.8 are lost in the VAE: by its encoder, its ten latents, its decoder, or when each pixel takes its likelier value; this does not say which.
 # - In nats: with $\mathcal N(0, I)$ the KL is 17.6; with the mixture it is 15.9, and with the diffusion model at most 16.1.
 #   So the learned priors make the ELBO of the same VAE better by 1.7 ± 0.05 and by at least 1.4 ± 0.07 nats, without a change in encoder or decoder.
 #
@@ -1028,9 +1028,9 @@ axes[0].set_ylabel("how many rows of 1,200");
 
 # %% [markdown]
 # **What you see.** None of the three looks like a bell.
-# A single count at one end, 0 or 16, stands out; the counts between are spread out, and together they are about half of the rows or more.
+# One end stands out (square 10), or both (squares 20 and 42); the counts between are spread out, and together they are about half of the rows or more.
 # (A square is blank, or full of ink, or at the edge of a stroke.)
-# Where a count can only be 0 to 16 and likes the ends, a normal distribution gives much of its probability to numbers that cannot occur.
+# Where a count can only be 0 to 16 and likes the ends, a normal distribution gives some of its probability to numbers that cannot occur.
 #
 # Given the code, we try two likelihoods for a count $x$ of 16 dots:
 #
@@ -1135,12 +1135,12 @@ binomial_loses = np.subtract(binomial, beta)
 vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 
 # %% [markdown]
-# **What you see.** The answer: first the VAE with the beta-binomial 91.7, the VAE with the binomial about 107, each square alone 107.8,
+# **What you see.** The answer: first the VAE with the beta-binomial 91.7, the VAE with the binomial about 107 and each square alone 107.8, too close to order,
 # the mixture 117.2, PCA 132.1.
 #
 # - Even a table of frequencies that looks at one square at a time stands before PCA, by 24 nats, and before the mixture, by 9.
 #   It knows nothing of how squares go together, but it knows what a count is.
-#   (Both leads are upper limits: these two are judged by a bound, with the noise.)
+#   (Both leads are upper limits: these two are judged by a bound, and of the two sizes tried the larger won, so a still larger one may be better.)
 # - The same networks, the same seeds, only another likelihood: the binomial is some 15 nats worse than the beta-binomial.
 #   It hardly beats the table of frequencies, which has no code at all.
 #   Sixteen dots of one square are not sixteen independent coins: a stroke covers many of them, or none.
@@ -1173,7 +1173,7 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 #    Posterior collapse (lesson 06) happens level by level.
 #    Look whether the KL of the top was ever above 0; give it some free nats, or raise its weight slowly from 0 (warm-up).
 # 3. The squared noise of 10 latents is 10 on average.
-#    So the guess is 0, always: the network learns nothing.
+#    So the guess is 0, always: a network that gives the noise directly has learned nothing.
 #    Does it get the noisy code at all?
 #    Is the step size far too large?
 # 4. The noise has variance 1 and the codes 144.
@@ -1205,7 +1205,8 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # A *codec* packs sound or images to send them, and unpacks them again.
 #
 # - **VQ-VAE-2** (Razavi and others, NeurIPS 2019): several grids, coarse and fine, each with a strong autoregressive prior.
-# - **VQGAN** (Esser and others, CVPR 2021): adds a discriminator (lesson 02, side road 3) and a loss on the features of a trained network.
+# - **VQGAN** (Esser and others, CVPR 2021): adds a discriminator, a network that tells real from made images (lesson 02, side road 3),
+#   and a loss on the features of a trained network.
 #   Its prior is a transformer, the network of language models.
 # - **SoundStream** (Zeghidour and others, 2021) and **EnCodec** (Défossez and others, 2022): speech and music; SoundStream at 3,000 to 18,000 bits per second.
 #   They use *residual* codebooks: the second codebook describes what the first one missed, and so on.
@@ -1258,7 +1259,7 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # 3. With two levels, the ELBO has a KL for each; the lower one pays only for what the top did not predict.
 #    The top level may collapse alone.
 # 4. A diffusion model is a hierarchical VAE with very many levels and an encoder that only adds noise.
-#    As the prior of a trained VAE it draws far better codes than $\mathcal N(0, I)$, and as good ones as a mixture does.
+#    As the prior of our one VAE with ten latents it draws far better codes than $\mathcal N(0, I)$; three seeds cannot tell it from a mixture.
 #    In our one VAE, most of what is then left to gain lies in the VAE itself: its reconstructions are hardly nearer to real images.
 # 5. Choose the likelihood before the network: on our counts, with the same network, it alone made 15 nats.
 #
