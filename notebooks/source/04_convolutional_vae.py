@@ -392,7 +392,7 @@ vh.expect("effect of the schedule in a short training, nats", schedule - mean, a
 # (Whether the schedule helps here, one training cannot tell.)
 # Meanwhile, `vh.Frames` draws the latent plane, decoded, every 60 steps.
 # The codes of the plane are spaced by the prior: each cell between two lines of the grid has the same probability (`"quantile"`).
-# (The training takes about a minute on two idle cores.)
+# (The training takes one to two minutes on two cores, and prints nothing until it is done.)
 #
 # **Predict.** The film begins with a grey plane.
 # Where will the first clear digits appear: in the middle, or at the border?

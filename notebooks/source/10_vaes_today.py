@@ -567,7 +567,7 @@ class TwoLevels(Levels):
 #
 # **Predict.** Who has the smallest $-$ELBO on test images, and by how much?
 # Will the top level be used without free nats?
-# (The cell takes under a minute, and prints a line for each model.
+# (The cell takes about a minute, and prints a line for each model.
 # In the test, every nat is paid.)
 
 # %%
