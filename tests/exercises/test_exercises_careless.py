@@ -280,6 +280,16 @@ def test_progress_is_a_table_of_the_lessons_that_were_met(said, capsys, tmp_path
     assert "2 of 4 right" in capsys.readouterr().out
 
 
+def test_progress_puts_the_appendix_after_the_tenth_lesson(capsys):
+    for name in ("spacing", "perplexity", "squared_error"):  # of A1, 10 and 01
+        getattr(vh.check, name)(lambda *arguments: None)
+    capsys.readouterr()
+    vh.check.progress()
+    lessons = [line.partition(".")[0] for line in capsys.readouterr().out.splitlines()[1:-1]]
+    assert lessons == ["1"] * lessons.count("1") + ["10"] * lessons.count("10") + ["A1"] * lessons.count("A1")
+    assert set(lessons) == {"1", "10", "A1"}
+
+
 def test_a_file_of_progress_needs_a_name(tmp_path):
     with pytest.raises(ValueError, match="needs your name"):
         vh.check.progress(file=tmp_path / "nobody.csv")

@@ -55,5 +55,5 @@ def _rows():
     numbers = {name: getattr(checks, name).__doc__.split()[1].rstrip(".") for name in checks.__all__}
     met = {numbers[name].split(".")[0] for name in _verdicts}
     mine = [name for name in numbers if numbers[name].split(".")[0] in met]
-    mine.sort(key=lambda name: [int(part) for part in numbers[name].split(".")])
+    mine.sort(key=lambda name: numbers[name].zfill(4))  # 02.1 before 10.1 before A1.1
     return [(numbers[name], name, verdict(name)) for name in mine]
