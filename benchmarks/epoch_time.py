@@ -10,6 +10,7 @@ its time the matrix products alone would take, in the same process.
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -23,6 +24,7 @@ BATCH = 128
 # name: (what the table calls it, the package it needs)
 CONTESTANTS = {
     "ours": ("vae_helpers: fit, with its defaults", "keras"),
+    "ours_one": ("vae_helpers, TF_NUM_INTRAOP_THREADS=1", "keras"),
     "keras_loop": ("Keras, a loop by hand", "keras"),
     "torch": ("PyTorch, batches cut from a tensor", "torch"),
     "torch_loader": ("PyTorch, its DataLoader", "torch"),
@@ -57,7 +59,7 @@ def contest(name, x, batch, epochs):
     """What one contestant's training takes."""
     from benchmarks import peers
 
-    if name == "ours":
+    if name.startswith("ours"):
         return ours(x, batch, epochs)
     if name == "keras_loop":
         return peers.keras_loop(x, batch, epochs)
@@ -157,6 +159,8 @@ def measure_share(x, batch=BATCH, rounds=3, hidden=(512, 512)):
 def worker(name, images, epochs):
     """What a child process does; prints one line of JSON."""
     x = np.load(images)
+    if name == "ours_one":
+        os.environ["TF_NUM_INTRAOP_THREADS"] = "1"  # TensorFlow reads it when it starts, which is later
     if name == "share":
         result = measure_share(x, rounds=epochs)
     else:

@@ -212,6 +212,7 @@ def execute(notebook, profile, aside=False):
     aside: the guards leave neither random numbers nor counted figures behind.
     """
     os.environ["VAE_HELPERS_PROFILE"] = profile
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # steadier seconds on two virtual cores: benchmarks/README.md
     guards = {cell.id: cell.source for cell in notebook.cells if aside and is_guard(cell)}
     for cell in notebook.cells:
         if cell.id in guards:

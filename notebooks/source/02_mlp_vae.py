@@ -911,7 +911,7 @@ vh.plot_history(history);
 # At first, validation lies *below* training in the loss and the reconstruction; in the KL the two change sides from epoch to epoch.
 # The reason is simple: the training value is an average over the whole epoch, while the model still improves.
 # The validation value is measured after it.
-# In the last epoch validation lies *above* training, by one nat: on images that it has not seen, the model is now a little worse.
+# In the last epoch validation lies *above* training: on images that it has not seen, the model is now a little worse.
 #
 # Now the test images, for the first time, and the final number of this model.
 # The *standard error* says how much the average would change with other images of the same kind.
@@ -1342,7 +1342,7 @@ costs = costs_from_mean(strange)
 median = np.median(sum(costs_from_mean(data.x_test)))
 print(f"the median test image costs {median:.0f} nats, decoded from its mean, as the five are")
 
-# %% alt="Five drawings above, what the model makes of each below: a seven stays a seven; its upper half becomes a seven; the letter H becomes a blurred shape like an 8; a blank sheet becomes a seven; and the seven at the right edge becomes a blurred shape in the middle."
+# %% alt="Five drawings above, what the model makes of each below: a seven stays a seven; its upper half becomes a seven; the letter H becomes a blurred shape like an 8; a blank sheet becomes a pale seven; and the seven at the right edge becomes a blurred shape in the middle."
 titles = [f"{name}\n{r:.0f} + {k:.1f}" for name, r, k in zip(("digit", "half", "letter", "blank", "shifted"), *costs)]
 vh.plot_images([strange, vae.decode(vae.encode(strange)[0])], ["drawn", "decoded"], titles=titles);
 
@@ -1565,8 +1565,8 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 #
 # <details><summary>Open the answers when you have tried</summary>
 #
-# With $\beta=4$, in one run of ours: the KL falls from 5.8 to 4.1 nats, and the reconstruction rises from 140 to 146 nats.
-# So the ELBO becomes worse, −150.3 in place of −145.8.
+# With $\beta=4$, in one run of ours: the KL falls from 5.9 to 4.1 nats, and the reconstruction rises from 140 to 146 nats.
+# So the ELBO becomes worse, −150.3 in place of −145.9.
 # The map draws together: 1.5 % of the codes lie farther than 3 from the middle, nearly as few as for the prior.
 #
 # With Fashion-MNIST, trained for four epochs each: the large gaps are the same.
