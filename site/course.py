@@ -255,7 +255,7 @@ def benchmarks_page():
 
 
 def downloads_page():
-    """Three files for each lesson, and what each is good for."""
+    """Three files for each lesson, and what each is good for; and the tests of understanding."""
     spec = importlib.util.spec_from_file_location("bundle", NOTEBOOKS / "bundle.py")
     bundle = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bundle)
@@ -272,7 +272,8 @@ def downloads_page():
             ),
         ]
         lines.append(f"| [{title_of(name)}]({name}.md) | {' | '.join(links)} |")
-    return (SITE / "downloads.txt").read_text(encoding="utf-8").replace("{{table}}", "\n".join(lines))
+    page = (SITE / "downloads.txt").read_text(encoding="utf-8").replace("{{table}}", "\n".join(lines))
+    return page.replace("{{tests}}", stored("teaching/tests.ipynb"))
 
 
 def stored(path):
