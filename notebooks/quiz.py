@@ -39,7 +39,7 @@ ANSWERS.update(json.loads(base64.b64decode(PACKED)))"""
 class Question:
     """A question of a test page."""
 
-    name: str  # 02.3, entry.3 or final.3
+    name: str  # 02.3, A1.3, entry.3 or final.3
     text: str
     fold: str  # with its tags
     why: str  # what stands in the fold
@@ -48,7 +48,7 @@ class Question:
 
 def test_pages(folder):
     """The pages of tests, in the order of the course."""
-    return [path for kind in ("entry", "[0-9][0-9]", "final") for path in sorted(folder.glob(f"{kind}_test.md"))]
+    return [path for kind in ("entry", "[0-9A][0-9]", "final") for path in sorted(folder.glob(f"{kind}_test.md"))]
 
 
 def questions(page):

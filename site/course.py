@@ -255,7 +255,7 @@ def benchmarks_page():
 
 
 def downloads_page():
-    """Three files for each lesson, and what each is good for."""
+    """Three files for each lesson, and what each is good for; and the tests of understanding."""
     spec = importlib.util.spec_from_file_location("bundle", NOTEBOOKS / "bundle.py")
     bundle = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bundle)
@@ -266,13 +266,19 @@ def downloads_page():
         links = [
             f"{{download}}`{size(len(one_file))} <one-file/{name}.ipynb>`",
             *(
-                f"{{download}}`{size(path.stat().st_size)} <../../notebooks/{folder}{name}.ipynb>`"
+                stored(f"{folder}{name}.ipynb")
                 for folder in ("", "solutions/")
-                if (path := NOTEBOOKS / folder / f"{name}.ipynb").exists()
+                if (NOTEBOOKS / folder / f"{name}.ipynb").exists()
             ),
         ]
         lines.append(f"| [{title_of(name)}]({name}.md) | {' | '.join(links)} |")
-    return (SITE / "downloads.txt").read_text(encoding="utf-8").replace("{{table}}", "\n".join(lines))
+    page = (SITE / "downloads.txt").read_text(encoding="utf-8").replace("{{table}}", "\n".join(lines))
+    return page.replace("{{tests}}", stored("teaching/tests.ipynb"))
+
+
+def stored(path):
+    """A link that downloads a file of notebooks/, with its size as the words."""
+    return f"{{download}}`{size((NOTEBOOKS / path).stat().st_size)} <../../notebooks/{path}>`"
 
 
 def size(count):

@@ -5,6 +5,7 @@ import sys
 from math import ceil, exp, floor, log, log2, pi, sqrt
 from pathlib import Path
 
+import ml_dtypes
 import nbformat
 import numpy as np
 import pytest
@@ -52,6 +53,25 @@ def mean_and_error(numbers):
     return np.mean(numbers), np.std(numbers, ddof=1) / sqrt(len(numbers))
 
 
+def rounded(number, kind):
+    """A number as a format with 16 bits keeps it."""
+    return float(np.array(number).astype(kind))
+
+
+def sum_kept_in(kind, terms=10_000, term=0.2):
+    """A sum that is rounded after each term."""
+    return float(np.cumsum(np.full(terms, term).astype(kind), dtype=kind)[-1])
+
+
+def loss_scaling(steps, gradient, scale):
+    """The steps taken in float16, and the scale at the end: a step that overflows is left out, and halves the scale."""
+    taken = 0
+    for _ in range(steps):
+        fits = gradient * scale <= float(np.finfo(np.float16).max)
+        taken, scale = taken + fits, scale if fits else scale / 2
+    return taken, scale
+
+
 STAMPS = np.zeros(9)
 for place in range(4):
     STAMPS[2 * place : 2 * place + 3] += 1
@@ -63,6 +83,9 @@ AUROC = np.mean(ANOMALIES > NORMAL) + 0.5 * np.mean(ANOMALIES == NORMAL)
 LOG_WEIGHTS = np.array([-90.0, -91, -90, -95])
 SEEN = softplus(0) + softplus(2)
 NOISY = sqrt(0.8) - 0.5 * sqrt(0.2)
+BFLOAT16_CHANGES, OTHER_NOISE = np.array([0.1, 0.3, 0.2, 0.4, 0.0, 0.2]), np.array([3, -1, 0, 1, -3, 0])
+ON_DEVICES = [[100, 120, 110], [90, 130], [150]]
+ROWS_OF_B = [device * len(own) + place for device, own in enumerate(ON_DEVICES) for place in range(len(own))]
 BETA_BINOMIAL = [0.5 * (0.5 + 1) / 2, 2 * 0.5 * 0.5 / 2, 0.5 * (0.5 + 1) / 2]
 
 COMPUTED = {
@@ -117,6 +140,20 @@ COMPUTED = {
     "10.3": [81.0 + 18.5 + 3, 81.0 + 18.5 + 1.2, 0.5 * (0.25 + 0.5**2 - 1 - log(0.25))],
     "10.4": [NOISY, (NOISY + sqrt(0.2) * 0.3) / sqrt(0.8), 0.5 * (9 / 4 - 1) * (0.5 - 0.3) ** 2],
     "10.5": [BETA_BINOMIAL[1], np.mean(np.log(np.divide(BETA_BINOMIAL, [0.25, 0.5, 0.25])[[0, 0, 1, 2, 2]]))],
+    "A1.1": [
+        rounded(301.2, ml_dtypes.bfloat16) - rounded(300.4, ml_dtypes.bfloat16),
+        sum_kept_in(ml_dtypes.bfloat16),
+        sum_kept_in(np.float16),
+    ],
+    "A1.2": [*mean_and_error(BFLOAT16_CHANGES), OTHER_NOISE.var(ddof=1) / 0.05**2],
+    "A1.3": [*loss_scaling(40, 10, 32_768), np.mean([4.2, 3.9, 5.1]) - np.mean([0.3, -0.2, 0.2])],
+    "A1.4": [
+        sum(map(sum, ON_DEVICES)) / 6,
+        np.mean([np.mean(own) for own in ON_DEVICES]),
+        (1 / 3) / (1 / 6),
+        sum(ROWS_OF_B.count(row) > 1 for row in ROWS_OF_B),
+    ],
+    "A1.5": ["b", "c", "a", "e", sqrt(64 / 16)],
     "final.1": [20 * 20 * 6, 400 * 100 + 100 + 100 * 5 + 5],
     "final.2": ["b"],
     "final.3": [0.5 + 2 * exp(-1.386 / 2), -1 - 1, kl(0.5, -1.386) + kl(-1, 0)],

@@ -250,6 +250,16 @@ def test_a_link_to_a_file_leads_to_the_repository_or_nowhere(address, shown, mon
     assert shown in page.replace("`reference.py`" if address else "\0", "reference.py")
 
 
+def test_every_file_that_the_downloads_offer_is_here_and_the_tests_of_understanding_are_among_them():
+    page = course.downloads_page()
+    offered = re.findall(r"{download}`[\d.]+ [kM]B <(.*?)>`", page)
+    assert page.count("{download}") == len(offered) == 3 * len(LESSONS) + 1 and "{{" not in page
+    made = [path for path in offered if path.startswith("one-file/")]
+    assert len(made) == len(LESSONS) and all((course.PAGES / path).exists() for path in made)
+    assert [path for path in offered if path not in made and not (SITE / "course" / path).resolve().exists()] == []
+    assert "../../notebooks/teaching/tests.ipynb" in offered
+
+
 def test_placeholders_are_no_addresses():
     assert all(".invalid" not in address for address in course.project_urls().values())
 
