@@ -276,7 +276,7 @@ vh.expect("tape minus truth, log_var", by_tape[1] - np.exp(-1.0), at_least=-0.03
 # Is this the only way?
 # No.
 # Another one never differentiates $f$; it is derived in side road 1.
-# For the loss of a VAE its variance is so high that it is of little use (Kingma and Welling, 2014, section 2.2).
+# For the loss of a VAE its results jump so much from draw to draw that it is of little use (Kingma and Welling, 2014, section 2.2).
 
 # %% [markdown]
 # ## Stations 3 and 4: the loss has two terms
@@ -310,6 +310,7 @@ vh.expect("tape minus truth, log_var", by_tape[1] - np.exp(-1.0), at_least=-0.03
 #
 # The image of the picture above once more.
 # To make the numbers short, the cell rounds what the networks give, and takes $\varepsilon=(0.5, -1)$ for the noise.
+# (`vae.encode` and `vae.decode` are the two networks, easy to use with numpy; `decode` gives probabilities, the network `vae.decoder` gives logits.)
 # Take a calculator, and confirm at least one line of each kind.
 # (In this course, log is the natural logarithm: the key ln.)
 
@@ -404,7 +405,7 @@ print(*(f"{nats:.3f} nats" for nats in vh.bernoulli_nll(two_images, two_logits))
 # Now you have all parts: encode, draw, decode, measure, differentiate, step.
 # Write the step for *any* VAE and optimizer.
 # One thing is new: the KL gets a weight, $\beta$ (beta), so the loss is reconstruction + $\beta\cdot$ KL.
-# This lesson uses $\beta=1$; the film in sitting B, and lesson 06, use others.
+# This lesson uses $\beta=1$, except in the film of sitting B and in a side road; lesson 06 uses others.
 # The frame is always this one:
 #
 # ```python
@@ -502,6 +503,7 @@ silent = train_small(NoNoise)  # we call it "silent", because it has no noise
 # Each ellipse is one cloud, as wide as its $\sigma$.
 # The dashed circle is the prior in the same way, one $\sigma$ wide.
 # In two dimensions, the share of the draws outside $s$ standard deviations is $e^{-s^2/2}$: 0.61 for $s=1$.
+# (The distance $r$ from the middle has the density $r\,e^{-r^2/2}$; its integral from $s$ on is $e^{-s^2/2}$.)
 # So the dashed circle holds only 39 % of the draws.
 # The dotted circle, two $\sigma$ wide, holds $1-e^{-4/2}$, or 86 %.
 
@@ -639,6 +641,7 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 # (Blue: 0, orange: 1, green: 2, red: 3, light blue: 4, pink: 5, black: 6, olive: 7, violet: 8, grey: 9.)
 # What can the decoder do with such a point?
 # It answers with one output for all the images whose clouds lie there, near their average.
+# (If a share $m$ of them has a 1 in a pixel, the average surprise is smallest for the answer $m$.)
 # Where these images are similar, this costs little; in the middle, where colours mix, the answer may be a blend.
 #
 # How many places can be told apart?
@@ -668,6 +671,7 @@ vh.expect("average KL, nats", kl, at_least=4.3, at_most=5.8)
 #
 # This is for you to take home: the machine of this sitting, in plain Keras, without `vh`.
 # Everything in it you have met.
+# (`ops.binary_crossentropy` with `from_logits=True` is Keras's name for the surprise of each pixel.)
 # (The seed is that of `train_small`, so that the two can be compared.)
 # Only the form is new: Keras's `fit` calls the model (`call`), asks `compute_loss` for the loss, and takes the step of exercise 2.3.
 # (Keras gives `compute_loss` more than it needs; it must accept all of it.)
@@ -756,12 +760,12 @@ vh.expect("ELBO on one page minus that of the package, nats", losses[1] - losses
 #
 # Then write a class like `NoNoise` that returns `mean + 4 * (super().reparameterize(mean, log_var) - mean)`
 # (`super().` calls the version of `vh.VAE`), train it with `train_small`,
-# in the empty cell below, and look at the last line of the log.
+# in the empty cell below, and compare the last line of the log with that of the first training.
 #
 # <details><summary>Open the answer when you have tried</summary>
 #
 # The encoder makes $\sigma$ smaller, by a factor of more than 3, so that the noise *after* the stretching is nearly what it was.
-# When we ran it: average $\sigma$ 0.038 in place of 0.126 on the validation images.
+# When we ran it, on the validation images (your log shows training images): average $\sigma$ 0.038 in place of 0.126.
 # The reconstruction was two nats worse in this one run, 160.6 in place of 158.5.
 # But the KL looks at the small $\sigma$, and becomes larger: 7.9 in place of 5.1 nats.
 # Most of that comes from $\sigma$: a factor of 3.3 costs $\log 3.3=1.2$ nats in each of the two latents.
@@ -867,7 +871,7 @@ for ax, frame, title in zip(axes, (film[0], film[-1], control_film[-1]), ("befor
 # With the KL, the codes contract, and $\sigma$ grows to eight times its size.
 # In the control, $\sigma$ shrinks further, and the KL, which prices far and narrow clouds, rises: 179.0 nats in place of 99.9.
 #
-# The answer: the reconstruction is *worse* with the KL, by some 5 nats, as the last two lines above the film say.
+# The answer: the reconstruction is *worse* with the KL, by 5.5 nats, as the last two lines above the film say.
 # Without the control you would not see it.
 # Beside "before", even the reconstruction looks better with the KL.
 # But that is what two more epochs did, and the control had them too.
@@ -888,7 +892,7 @@ vh.expect("reconstruction that the KL costs, nats", kl_costs, at_least=2, at_mos
 #
 # Now two hidden layers of 512 numbers each in place of one of 256.
 # (The numbers of a hidden layer are also called its *units*.)
-# Training takes about three quarters of a minute.
+# Training takes about half a minute.
 
 # %%
 keras.utils.set_random_seed(settings.seed)
@@ -908,10 +912,10 @@ vh.plot_history(history);
 # (By how much one nat of KL lowers the reconstruction cannot be read from these curves, because the decoder improves as well.
 # Lesson 06 measures it.)
 #
-# At first, validation lies *below* training in the loss and the reconstruction; in the KL the two change sides from epoch to epoch.
+# At first, validation lies *below* training in the loss and the reconstruction; in the KL the two change sides several times.
 # The reason is simple: the training value is an average over the whole epoch, while the model still improves.
 # The validation value is measured after it.
-# In the last epoch validation lies *above* training: on images that it has not seen, the model is now a little worse.
+# In the last two epochs validation lies *above* training, a little: on images that it has not seen, the model is now a little worse.
 #
 # Now the test images, for the first time, and the final number of this model.
 # The *standard error* says how much the average would change with other images of the same kind.
@@ -944,6 +948,7 @@ plt.title("The encoder alone: 10,000 test images");
 
 # %% [markdown]
 # **What you see.** One dot per test image, coloured by digit; the model never saw the digits' names.
+# (Codes beyond ±4 are not shown.)
 # A bold number stands at the median of its class; for a class in two parts, like the eights, that is between them.
 # Compare it with the maps of lesson 01.
 # The codes lie around 0, and the gaps between the classes are small.
@@ -951,7 +956,7 @@ plt.title("The encoder alone: 10,000 test images");
 # Fours, sevens and nines lie close together in the middle; the eights form two groups, one beside the threes and one beside the fives.
 # But the codes do not form one round cloud like the prior: many lie close to the middle, and some arms reach farther out.
 # In numbers: of draws from the prior, the share $e^{-9/2}=0.011$ lies farther than 3 from the middle.
-# Of the codes, it is about five times as much.
+# Of the codes, it is five to six times as much.
 # Remember this; it comes back below.
 # The axes have no meaning of their own: another seed gives another map.
 
@@ -1348,6 +1353,7 @@ vh.plot_images([strange, vae.decode(vae.encode(strange)[0])], ["drawn", "decoded
 
 # %% [markdown]
 # **What you see.** Above each column, reconstruction + KL, in nats.
+# Only the digit itself costs less than the median test image; the other four cost more.
 # The model has an answer for everything, and the answer is built from the strokes of its training images.
 # From half a seven it makes a whole one, so the missing half surprises it.
 # For the letter, it finds no digit with these strokes and gives a blurred shape.
@@ -1356,7 +1362,8 @@ vh.plot_images([strange, vae.decode(vae.encode(strange)[0])], ["drawn", "decoded
 # The answer: the letter costs more than the blank sheet, and the model makes no letter of it.
 # And the most expensive of all *is* a digit: the seven, moved by six pixels.
 # In the training images, the digits stand in the middle, so white pixels near the edge are surprising.
-# So a low cost does not mean "a digit", and a high cost does not mean "no digit".
+# So a high cost does not mean "no digit", and what is no digit can be cheaper than a digit: here the blank sheet.
+# (Exercise 2.6, in the side roads, looks for drawings that are no digit and cost less than the median.)
 # Lesson 08 comes back to this.
 # The KL hardly differs.
 # It asks where the cloud lies, not whether the image fits.
@@ -1579,7 +1586,7 @@ vh.expect("difference of the images after loading", difference, at_most=1e-6, ev
 # ### Exercise 2.6 · What does your drawing cost? · 8 min
 #
 # *For those who would like to draw more.*
-# Take the page, or change the cell above (it is enough to set other pixels to 1).
+# Take the page, or change the cell with the five drawings under "Your own digit" (it is enough to set other pixels to 1).
 # (Decode from the mean, as `costs_from_mean` does.)
 # Find a drawing that is *no* digit and costs less than the median test image, and one that *is* a digit and costs more than 250 nats.
 # What do they have in common?

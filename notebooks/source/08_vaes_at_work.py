@@ -223,7 +223,7 @@ vh.expect("label for both: obeyed, mean of labels and seeds", shares.mean(), at_
 # %% [markdown]
 # **What you see.** The judge sees the ordered digit in 74 % of the pictures, and the digits differ.
 # (It learned from real images only, and some codes of the prior lie where no cloud is: both can make this number lower.)
-# (`vh.expect` compares a number with the one in the text, and speaks only if they differ.)
+# (`vh.expect` asks whether a number lies where the text stays true, and speaks only if it does not.)
 # A 4 comes in 90 % of the cases, a 0 in 52 %, a 2 in 67 %.
 # So count how often a conditional model obeys, for each label, and do not trust its name.
 #
@@ -298,7 +298,8 @@ vh.expect("test ELBO, both minus decoder only", both[:, 3].mean() - only[:, 3].m
 # In all columns, the ranges of the three seeds do not overlap.
 # And yet the two test ELBOs differ by 0.9 nats in 110: the loss hardly shows it.
 #
-# The price is the same for both models, so why does she pay more?
+# A nat about the class costs both models the same, so why do her codes seem to tell more of it?
+# (The two numbers are lower bounds; what she pays we have not measured.)
 # A likely reason is *inference*: the posterior $p(z\mid x,y)$ depends on the label.
 # An encoder without the label must recognize the class before it can leave it out of $z$.
 # (We have tested neither this, nor that her decoder then follows $z$ in place of the label.
@@ -383,6 +384,7 @@ vh.expect("judge alone right minus Bayes alone right", lead, at_least=5)
 #
 # (c), if each digit is written as before.
 # $p(x\mid y)$ does not change; only $p(y)$ does, and it stands by itself in the rule of Bayes: put in the new numbers.
+# The judge has the old $p(y)$ hidden inside: multiply each of its probabilities by new $p(y)$ / old $p(y)$, and divide by their sum.
 #
 # </details>
 #
@@ -425,6 +427,9 @@ vh.check.auroc(auroc)
 #
 # We give each image four scores: minus the ELBO; minus the importance-weighted bound; and two simple ones without any VAE.
 # The first of these is the squared error of PCA with 10 directions, fitted to 10,000 of the same normal images; the second is the number of white pixels.
+#
+# To make ten models would cost the time of compiling each.
+# So we make one, keep its first weights and the state of its optimizer, and put them back before each training.
 
 # %%
 def flat(images):
@@ -516,7 +521,8 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1));
 
 # %% [markdown]
 # Is the VAE better than PCA on average, or was that luck with the test images?
-# We draw as many test images again, with replacement, the same ones for all scores, and take the difference again.
+# We draw as many test images again, with replacement, and take the difference again.
+# The images are the same ones for all scores, so that the luck which both share drops out: the comparison is *paired*.
 # The spread of 50 such differences is its standard error: a **bootstrap**.
 
 # %%
@@ -776,9 +782,9 @@ vh.check.chain_step(chain_step)
 # %% [markdown]
 # **Target:** begin with `image = some * seen` and take 20 steps.
 # The upper half never changes.
-# Judged by the pixel means, nearly 80 % of the completed images get the right name; after one step it is about 57 %.
 # From here on the lesson uses `vh.fill_in`, which begins with a black hidden half or, with `start=0.5`, with coins.
 # It takes such steps, and returns the logits of the last one.
+# Judged by their pixel means, nearly 80 % of the images get the right name after 20 steps, and about 57 % after one.
 #
 # **Predict.** In the end a chain should forget where it began.
 # Will 20 steps be enough?
@@ -888,8 +894,8 @@ vh.expect("seen pixels wrong, one shot minus chain, %", lines["one shot"][0] - b
 # Some of their lower halves are grey.
 # The lower halves of the nearest images are sharp, since they are real, and the judge names *more* of them right.
 # For the first answer it is 86 % against 79 %, a lead of 7.1 ± 1.4; where one right answer in four is enough, 95 % against 88 %.
-# So the upper half tells more than the chain reads.
-# A part of this lead is sharpness: the judge learned from real images, and the chain's are soft.
+# So the upper half seems to tell more than the chain reads.
+# A part of this lead may be sharpness, and that the judge learned from these very images; we have not separated the two.
 # And "it gives several answers" is no point for the VAE: the look-up gives several, too.
 # This is worth knowing before you build a large model.
 # What remains for the VAE: it need not keep 20,000 images, and it can learn where no whole image exists.
@@ -918,7 +924,7 @@ vh.expect("seen pixels wrong, one shot minus chain, %", lines["one shot"][0] - b
 #
 # Return $-\log p$ of the seen pixels only, summed for each image.
 # `seen` is 1 where a pixel is seen and 0 where it is hidden, for each image in its own way.
-# Work with logits, as in exercise 2.2, so that nothing overflows.
+# Work with logits, as in exercise 2.2, so that nothing overflows, and with `ops`, so that the training below can take derivatives.
 
 # %%
 def seen_nll(x, logits, seen):
@@ -944,8 +950,12 @@ grey = np.where(holes, 0.5, data.x_train).astype("float32")
 vh.plot_images(grey[:6]);
 
 # %% [markdown]
+# **What you see.** Six training images; the grey squares are hidden, about half of each image.
+# The training below never gets what is under the grey.
+#
 # When your check says *right*, write this in a new cell (about 15 s).
-# It trains on the images with holes, and then completes the upper halves of above in one shot:
+# It trains on the images with holes, and then completes the upper halves of above in one shot.
+# (The line with `@` tells `vh.VAE` how logits become pixel means, and `x != 0.5` finds the seen pixels.)
 #
 # ```python
 # @vh.likelihood(mean=ops.sigmoid)
@@ -963,7 +973,7 @@ vh.plot_images(grey[:6]);
 # <details><summary>Open the answer when you have tried</summary>
 #
 # When we ran it (one training), the judge gave the right name to about six of ten completed images; the one shot of `vae` got 56 %.
-# So in this one training, the encoder that knows holes was a little better at one shot, although it has never seen a whole image.
+# So in this one training, the encoder that knows holes was at least not clearly worse at one shot, although it has never seen a whole image.
 # The chain of `vae` is better still.
 #
 # Its ELBO on whole images was −172 nats, far below the −106 of `vae`.
@@ -995,7 +1005,7 @@ vh.expect("ELBO on whole images of the VAE that knows holes, nats", knows_holes.
 # Two classifiers: logistic regression, which draws straight borders, and the nearest labelled neighbour, which draws any.
 # To be fair:
 #
-# - each space is centred, and divided by one number, by the images without labels;
+# - from each space we subtract its mean, and divide all its numbers by one number, so that their variance is 1 on average; no label is used for it;
 # - logistic regression has a penalty on large weights, and which one is best depends on the space.
 #   So it is chosen inside each space, from the labelled images alone.
 #   Three times, two thirds of them train and one third judges: this is *cross-validation*;
@@ -1082,6 +1092,7 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 
 # %% [markdown]
 # **What you see.** Points are means, bars the standard deviation over the six draws of labels.
+# In the table of leads, ± is the standard error over these draws; ± 0 means less than half a point.
 # The answer for 10 labels: nobody wins, luck changes the result more than the space does.
 # From 100 labels on, logistic regression reads six or seven points more from the codes than from PCA.
 # Over the pixels the codes lead by 2 ± 1 points with 100 labels; with 300 they are level, and with 1,000 the pixels lead.
@@ -1091,7 +1102,8 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 # Why do the codes stop there?
 # The last cell gave 20,000 labels to logistic regression, and all to the nearest neighbour.
 # From the same codes, logistic regression reads 0.87 and the nearest neighbour 0.91.
-# So with many labels a part of the limit is straight borders.
+# So with many labels a part of the limit is probably straight borders.
+# (The nearest neighbour had more labels; a logistic regression of ten numbers has so few weights that more labels should hardly help it.)
 # (With 1,000 labels the nearest neighbour reads no more than logistic regression, so there this comparison does not show it.)
 # And the nearest neighbour reads as much from PCA, 0.91, where straight borders read 0.81.
 # By this reader the ten codes hold no more about the class than the ten of PCA, but in a form that a simple classifier can read.
@@ -1142,7 +1154,7 @@ for latents, models in {5: label_for_both, 10: [train_conditional(seed, latents=
 #    It is right if the cloud is the posterior; begin several chains, and check them against a look-up.
 #    A VAE can also train on images with holes: hidden pixels cost nothing.
 # 5. With few labels, ten codes did about as well as 784 pixels, once the penalty was chosen in each space; with 1,000 labels the pixels were ahead.
-#    Straight borders read more from the codes than from ten numbers of PCA.
+#    From 100 labels on, straight borders read more from the codes than from ten numbers of PCA.
 #
 # **Where the ideas come from.**
 # Conditional VAE: K. Sohn, H. Lee and X. Yan, *Learning structured output representation using deep conditional generative models*, NIPS 2015:

@@ -19,7 +19,7 @@
 # - choose a likelihood for a colour, and say what its shape and its scale buy;
 # - compare a VAE with PNG and with published figures on equal terms;
 # - say what a shortcut and its start do to a deep network, before and after training;
-# - compare networks of different depth at equal steps and at equal seconds.
+# - compare networks of different depth at equal training steps and at equal seconds.
 #
 # **You need** lessons 02 to 04 (ELBO, KL, convolution, stride, ReLU), from lesson 06 the warm-up,
 # from lesson 07 the bits per pixel, and a look at the model of lesson 08.
@@ -158,6 +158,7 @@ vh.check.bits_per_dimension(bits_per_dimension)
 #
 # The area under a normal density has no simple formula.
 # The **logistic distribution** looks much the same, with somewhat heavier tails, and its area is the sigmoid that you know.
+# Its standard deviation is not its scale $s$, but $\pi/\sqrt3=1.81$ times as large: with $s=20$ it is about as wide as a normal distribution with $\sigma=36$.
 # With mean $\hat x_i$ and scale $s$, the probability to lie below a number $a$ is $\mathrm{sigmoid}((a-\hat x_i)/s)$.
 # So the probability of a step is a difference of two sigmoids:
 #
@@ -297,7 +298,7 @@ def networks(numbers, blocks, block):
 # With three numbers there is one scale for everything, the weight `common`.
 # (Its factor 10 lets Adam, which moves every weight by about the learning rate, move it fast enough.)
 # With six, the decoder adds its own to it, between −3 and 3, so that no scale can run away.
-# The clouds begin small (`log_var` near −3), so that the decoder sees the images from the first step.
+# The clouds begin small (`log_var` near −3), so that the decoder sees the images from the first training step.
 # (Without this, some of our trials stayed at 8 bits for a long time: the posterior collapse of lesson 03.)
 
 
@@ -396,7 +397,7 @@ models = {
 results = {name: three_seeds(name, model) for name, model in models.items()}
 
 # %% [markdown]
-# The first line is measured by its density.
+# The first model is measured by its density.
 # Is that fair?
 # The next cell counts its steps, with the areas of the same normal distributions, and also uses the noise of lesson 07.
 
@@ -454,7 +455,7 @@ scale = compare("logistic, s for each", "logistic, one s")
 vh.expect("bits saved by the logistic, counted", shape, at_least=0.05, at_most=0.13)
 
 # %% [markdown]
-# **What you see.** First, the shape: the logistic with one $s$ needs 7.19 bits and the normal distribution 7.27, means of three seeds.
+# **What you see.** First, shape and counting together: the logistic with one $s$ needs 7.19 bits and the normal distribution 7.27, means of three seeds.
 # Two things changed there: by the cell above (seed 1), 0.05 of it is the counting.
 # The other 0.04 are the shape, and that the logistic was also *trained* by counting.
 #
@@ -524,7 +525,9 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 # %% [markdown]
 # **What you see.** Each dot is one seed; some cover each other.
 # The answer: PNG needs the fewest bits, and all three VAEs need more.
-# A VAE has to describe an image by 64 numbers, and what these do not say is noise to it.
+# Two likely reasons, which this comparison does not separate.
+# The decoder gets 64 numbers for an image, and what they do not say is noise to it.
+# And our training is short: in sitting B, another block and more epochs bring the same 64 numbers to 6.72.
 # PNG uses the neighbours of each pixel, which are a very good hint.
 # (The ELBO is a bound, so the figure of a VAE is an upper limit.
 # PNG pays 0.15 bits for its 57 bytes, $57\cdot8/3072$; the VAE's own 209,366 parameters are not counted.)
@@ -534,13 +537,12 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 # | what | bits per dimension | how it was measured |
 # |---|---|---|
 # | PNG, here | 5.84 | our test images, a file for each |
-# | NVAE (Vahdat and Kautz, 2020) | 2.91 | 50,000 training images, about 30 groups (levels) of latents, ELBO |
+# | NVAE (Vahdat and Kautz, 2020) | 2.91 | many groups (levels) of latents; how the bits were estimated, we did not look up |
 # | Very Deep VAE (Child, 2021) | 2.87 | four seeds, from 2.84 to 2.90; 39 million parameters, almost a week on two GPUs, ELBO |
 #
-# (We looked up the 2.91 in the abstract of NVAE, and the row of the Very Deep VAE in the files of its authors.
-# The other words in the NVAE row are from memory: check them before you cite them.)
-# Both have a likelihood of the kind of this section: a mixture of several discretized logistics for each number (from memory).
-# There, green also depends on red, and blue on both.
+# (We looked up the 2.91 in the abstract of NVAE, and the row of the Very Deep VAE in the files of its authors.)
+# As far as we remember, both have a likelihood of the kind of this section: a weighted sum of several discretized logistics for each number.
+# There, green also depends on red, and blue on both; look it up before you cite it.
 # What else they have is 20 times the images, many levels of latents, deep networks, and time.
 # Of these, deep networks are the subject of sitting B; two levels of latents come in lesson 10.
 #
@@ -561,8 +563,10 @@ vh.plot_images(rows, ["test image", "mean", "scale s", "drawn pixels", "from the
 # **What you see.** First row, test images.
 # Second, the means: soft patches, light and dark in about the right places, with hardly any colour.
 # (They come in tiles of 4 × 4 pixels, because the last layer writes whole tiles.)
-# Third, the scale of each place, white for 40 steps: dark where the decoder is sure, bright where it is not.
+# Third, the scale $s$ of each place, averaged over the colours, white for 40 steps: where it is dark, the decoder is sure.
+# (Where the mean is white, a wide scale need not mean "unsure": what lies above 254½ is all collected in the last step.)
 # Fourth, draws from $p(x\mid z)$: each number for itself, so the noise has all colours.
+# (To draw from a logistic distribution, draw an area $u$ between 0 and 1, and ask where the sigmoid reaches it: at $\log\frac u{1-u}$.)
 # This row, and not the second, is what the model says that images look like.
 # Nearly all of its bits are spent on this noise.
 # Last, the means for codes from the prior: patches of light and dark, no things.
@@ -685,7 +689,11 @@ vh.expect(
 # With the shortcut from zero: nothing changes, neither the cosine (0.03) nor the size.
 #
 # Why are they alike?
-# A likely reason: a ReLU gives no negative numbers, and lists of positive numbers point in similar directions; each block repeats this.
+# A ReLU gives no negative numbers, and lists of positive numbers point in similar directions; each block repeats this.
+# And the sizes?
+# At the border of an 8 × 8 map, a 3 × 3 kernel sees zeros; on average it sees $(22/24)^2=0.84$ of its nine places.
+# So each convolution multiplies the variance by about 0.84, and 24 of them the size by $0.84^{12}=0.12$, an eighth.
+# A block with a shortcut multiplies the variance by about $1+0.84^2=1.71$, and 12 of them the size by $1.71^6=25$.
 #
 # So before training the two changes do different things.
 # The shortcut alone hardly helps: the images become nearly as alike, and the numbers much larger.
@@ -718,6 +726,9 @@ for name, model in {"shallow": best, "deep": ColourVAE(logistic, blocks=5)}.item
     print(f"{name}: {count} convolutions, {model.encoder.count_params() + model.decoder.count_params():,} parameters")
 
 # %% [markdown]
+# **What you see.** Nearly four times as many convolutions, but only 18 % more parameters.
+# Most of them stand in the dense layers to and from the code, which both networks have.
+#
 # The next two cells take about half a minute each, the third one a minute; each prints a line after each seed.
 
 # %%
@@ -783,7 +794,7 @@ vh.expect("bits saved, deep from zero against deep plain", compare("deep, from z
 #
 # ### Equal seconds
 #
-# A deep network takes longer for each step.
+# A deep network takes longer for each training step.
 # So even "equal training steps" gave it more computing.
 # What does the *shallow* network from zero reach in the seconds that the deep one took?
 # We give it as many more epochs as fit into that time, with a learning rate that falls over all of them.
@@ -816,7 +827,7 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 # The number of images and the time: with 2,500 images and ten seconds, a small network is not yet at its limit, so more layers have little to add.
 # The published models see 50,000 images for days.
 # Also the width, 16 filters, and the one flat layer of 64 latents, through which everything must pass, whatever stands before and behind it.
-# What does not depend on the size of the run is the control: one change at a time, equal steps *and* equal seconds, and the spread.
+# What does not depend on the size of the run is the control: one change at a time, equal training steps *and* equal seconds, and the spread.
 #
 # </details>
 #
@@ -824,8 +835,8 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 #
 # Most residual networks that *classify* have batch normalization in every block.
 # Lesson 04 measured its price in a VAE: the code of an image then moves with its neighbours in the batch.
-# The start at zero keeps the sizes in order without it.
-# It is no law: NVAE has batch normalization, the Very Deep VAE has none.
+# Before training, the start at zero keeps the sizes in order without it; after training we did not measure them.
+# It is no law: as far as we remember, NVAE has batch normalization, and the Very Deep VAE has none.
 # Width, the third way to make a network larger, multiplies the work: twice the filters are four times the multiplications in each convolution between two maps.
 # We do not measure it here.
 #
@@ -852,9 +863,10 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 # So nothing about the image reaches the end, and all images get the same code and the same picture.
 # The gradient of the *first* convolution passes through the second, whose kernel is 0: it is 0.
 # The gradient of the second one is not 0 by itself, but in both networks what comes after it is a ReLU of exactly 0, whose gradient Keras takes as 0.
-# So only the biases of the last layers learn: one colour for all pixels of all images, and its scale.
+# So only these learn: the bias of the decoder's last layer and the weight `common`, which give one logistic for each colour, the same at every pixel;
+# and the bias of `log_var`, which the KL pulls to 0.
 # In our run the result is 8.05 bits: it knows nothing.
-# (One logistic for all numbers fits worse than "each step equally likely", which needs 8.)
+# (One logistic for each colour fits worse than "each step equally likely", which needs 8.)
 # With the shortcut the same start does no harm, because the image passes by.
 #
 # </details>
@@ -900,7 +912,7 @@ print(f"normal, σ for each, by its density: {each['bits'].mean():.3f}")
 #    Our small VAEs need more bits than PNG; deep ones with many levels of latents, trained for days, need half of what PNG needs.
 # 4. Before training, plain blocks make all images alike, and shortcuts with random blocks nearly so, with numbers that grow.
 #    Shortcuts that start at zero change nothing.
-# 5. Compare networks one change at a time, at equal steps and at equal seconds, with three seeds.
+# 5. Compare networks one change at a time, at equal training steps and at equal seconds, with three seeds.
 #    In short trainings on 2,500 images, the residual block that starts at zero paid, and depth did not.
 #    Without the shallow network with the same block, we would have told it the other way round.
 #

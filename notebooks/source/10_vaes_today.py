@@ -54,7 +54,8 @@ some, few = data.x_train[:15_000], data.x_train[:6_000]
 
 # %% [markdown]
 # The digits are black and white, as in lesson 02.
-# To be quick, we train on the first 15,000 of them, and where we compare several runs, on the first 6,000.
+# To be quick, most models of images see the first 15,000 of them, and in sitting A, where we compare several runs, the first 6,000.
+# (The small classifier sees all 55,000, and the models of codes see 30,000.)
 # So the numbers of this lesson hold for these short trainings.
 
 # %% [markdown] sitting="A"
@@ -102,7 +103,7 @@ print(f"{encoder.count_params() + decoder.count_params():,} parameters, and a co
 # %% [markdown]
 # ### How does a gradient pass a choice?
 #
-# "The nearest entry" is a choice, and a choice has no derivative: move $z_e$ a little, and the chosen entry stays the same.
+# "The nearest entry" is a choice, and its derivative is 0 nearly everywhere: move $z_e$ a little, and the chosen entry stays the same.
 # So the encoder would learn nothing.
 # The **straight-through** trick (Bengio and others, 2013) pretends that the choice is not there.
 # Forwards, the decoder gets the entry $e$.
@@ -117,7 +118,7 @@ print(f"{encoder.count_params() + decoder.count_params():,} parameters, and a co
 # $$-\log p(x\mid e)\;+\;\lVert \mathrm{sg}[z_e]-e\rVert^2\;+\;\gamma\,\lVert z_e-\mathrm{sg}[e]\rVert^2$$
 #
 # 1. The reconstruction, in nats, trains decoder and encoder.
-# 2. Here only the entry moves: towards the vectors that chose it, as in k-means.
+# 2. Here only the entry moves: towards the mean of the vectors that chose it (the method *k-means* groups points so).
 # 3. Here only the encoder moves: it *commits* itself to the entry.
 #    $\gamma=0.25$ is the **commitment weight**.
 #    (Papers call it β; it has nothing to do with our β.)
@@ -279,14 +280,14 @@ vh.expect("entries in use as it is, most of three seeds", max(use["as it is"]), 
 # **What you see.** Each line has the reconstruction, the price of the grid, and the use of the codebook.
 # (The price is 49 · log perplexity: the surprise about the 49 entries, if one table of frequencies serves all places.)
 #
-# - As it is, 27 to 39 of the 64 entries are in use; the others are **dead**.
+# - As it is, 27 to 40 of the 64 entries are in use; the others are **dead**.
 #   No vector chooses them any more, so the codebook term no longer moves them.
 #   The answer: about half.
-# - Revived once, it is a matter of luck: 22, 63 and 48 entries.
+# - Revived once, it is a matter of luck: 22, 63 and 46 entries.
 #   The encoder still moves, and may leave behind what was put in its way.
-# - Every 20 steps in the first half, it cures: at the end all 64 are in use with each seed, and the perplexity doubles or more, from 13–16 to 27–41.
+# - Every 20 steps in the first half, it cures: at the end all 64 are in use with each seed, and the perplexity doubles or more, from 13–15 to 27–36.
 # - But look at the nats.
-#   The reconstruction changes by +2, −7 and −1 nats; the price of the grid rises by 36 to 52.
+#   The reconstruction changes by +1, −7 and −1 nats; the price of the grid rises by 36 to 47.
 #   So more entries in use are not a success by themselves.
 #   They can be one where each place is sent with a fixed number of bits: to name one of 64 entries costs 6 bits, used or not.
 #   (And this price is that of the simplest prior; under the better ones below, we did not compare.)
@@ -329,7 +330,9 @@ for (row, column), entry in np.ndenumerate(test_grids[0]):
 ax.set(xticks=[], yticks=[], title="the grid of the first image");
 
 # %% [markdown]
-# **What you see.** The reconstructions are hard to tell from the images; only edges are a little softer.
+# **What you see.** Above the line: with one table of frequencies for all 49 places, a grid costs 129 nats.
+# Keep this number; a table for each place comes next.
+# The reconstructions are hard to tell from the images; only edges are a little softer.
 # Below, the grid of the first image, a seven: these 49 whole numbers are all that the decoder gets.
 # The entries 39 and 59 mean "black", and the stroke of the seven is made of the others.
 # (There are fewer colours than entries, so read the numbers.)
@@ -348,7 +351,7 @@ ax.set(xticks=[], yticks=[], title="the grid of the first image");
 #
 # Count in the grids of training images; give the surprise about each of the new grids.
 # An entry that never occurred at a place in training may occur in a new grid.
-# So add ½ to every count before you divide.
+# So add ½ to every count before you divide by the sum of the new counts.
 # (`sklearn` calls this *smoothing*, `alpha=0.5`.)
 
 # %%
@@ -391,7 +394,7 @@ print(f"uniform prior: {49 * np.log(M):.1f} nats for each grid;  counted prior: 
 # Now the autoregressive one.
 # `windows` collects, for each place, the 24 entries that stand before it; outside of the grid stands the number 64.
 # The network turns each number into a short vector (`Embedding`), puts all of them side by side, and has two hidden layers.
-# (It trains about 20 seconds.)
+# (It trains about 15 seconds.)
 
 # %%
 OFFSETS = [(row, column) for row in range(4) for column in range(7) if row < 3 or column < 3]
@@ -463,8 +466,8 @@ vh.plot_images([decode_grids(g[:10]) for g in drawn.values()], list(drawn));
 # %% [markdown]
 # **What you see.** First the table above.
 # A uniform prior would make the grid cost 203.8 nats.
-# To count at each place saves 109.6 of them; to look at the entries before saves 37.5 more.
-# So $-$ELBO falls from 232.3 to 85.3 nats, and neither encoder nor decoder was touched.
+# To count at each place saves nearly 110 of them; to look at the entries before saves 37 more.
+# So $-$ELBO falls from 232.7 to 85.8 nats, and neither encoder nor decoder was touched.
 # Then the pictures.
 # From uniform grids come scribbles (they also use the dead entries).
 # Counted grids have the strokes where digits have them, but neighbours do not agree.
@@ -604,16 +607,20 @@ top_kl = {name: [costs[name, seed][1].mean() for seed in range(settings.seeds)] 
 vh.expect("KL of the top with free nats, smallest", min(top_kl["two levels, 3 nats free"]), at_least=2)
 
 # %% [markdown]
-# **What you see.** The answer: two levels, with all three seeds and against both controls.
+# **What you see.** The answer: two levels, within each of the three seeds and against both controls.
+# But a seed does not start different networks alike, so these are no true pairs.
+# In all, the runs are 108.9 to 111.2 nats with two levels, 110.3 to 112.6 with free nats, and 111.1 to 113.6 in the controls.
+# So three seeds make a lead likely, not certain.
 # As they are, they win by 1.9, 1.7 and 4.5 nats against one level of 20, and by 2.4, 1.1 and 2.2 against one of 16.
 # With free nats it is 0.5, 1.7 and 3.1, and 1.0, 1.0 and 0.8.
-# (The ± is the standard error over test images; the spread over seeds is larger, and it is the one that counts.)
+# (The ± is the standard error over test images; the spread over seeds is larger, and it is the one that counts.
+# The lead of free nats over one level of 16 is inside it.)
 # But look at the top, and the answer to the second question: no.
 # Without free nats its KL is 0.3 to 0.8 nats: it is hardly used.
 # This is posterior collapse (lesson 06), and it happens to the top level alone.
 # With free nats it tells a little over 3 nats, and the lower level pays 3 to 5 nats less than one level of 20 does.
 # Still, $-$ELBO is no better than without: to make a level *used* and to make the model *better* are two goals.
-# Why a nearly empty top helps at all, we did not take apart.
+# If the lead is real, we did not find out why a nearly empty top should give it.
 #
 # ### Which level holds what?
 #
@@ -670,7 +677,8 @@ print("share named as the label says:", ", ".join(f"{keep} kept {share:.2f}" for
 # **What you see.** The answer: in neither pair of rows for certain, but in the last two more often.
 # The classifier counts it on all test images: with the top kept, 22 of 100 get the name of their label, about twice chance; with the rest kept, 57.
 # (The control, both kept: 87 of 100.)
-# The top rows keep only rough things: of the four pictures made for the two ones, two are still a one.
+# The top rows keep little of the digit: of the four pictures made for the two ones, only two are still a one.
+# What else they keep, slant or thickness, we did not measure.
 # With 3 of its 22 nats in the top, this model keeps most of what makes a digit in the lower level.
 # So "the top level holds the meaning, the lower one the details" is a hope, not a law: it has to be measured.
 
@@ -689,7 +697,7 @@ print("share named as the label says:", ", ".join(f"{keep} kept {share:.2f}" for
 # The pair, an autoencoder and a diffusion model on its codes, is called *latent diffusion* (Rombach and others, 2022).
 # Stable Diffusion, which makes images from text, is built so.
 #
-# It looks like a new idea, but it is the hierarchical VAE of sitting A, with two changes: two hundred levels, and an *encoder that learns nothing*.
+# It looks like a new idea, but it is the hierarchical VAE of sitting A, with two large changes: two hundred levels, and an *encoder that learns nothing*.
 # Here the code $z$ of a finished VAE plays the part of the image, and $s_1,\dots,s_T$ the part of the levels, with $T=200$.
 # The encoder of *this* model only adds noise to $z$, a little more at each step $t$:
 #
@@ -717,7 +725,9 @@ print("kept after 1, 50, 100, 150 and 200 steps:", ", ".join(f"{KAPPA[t]:.3f}" f
 # The first term has nothing to learn.
 # In the sum, $q(s_{t-1}\mid s_t,z)$ is the cloud "one step less noise", for one who *knows* the code $z$.
 # It is a normal distribution: its mean is a weighted sum $A_t z+B_t s_t$, and its variance $v_t$ does not depend on $z$.
-# One step keeps the share $\alpha_t=\kappa_t/\kappa_{t-1}$ of the variance; by Bayes' rule for normal distributions (Ho and others, 2020, equations 6 and 7)
+# The levels are a chain: with $\alpha_t=\kappa_t/\kappa_{t-1}$, each is $s_t=\sqrt{\alpha_t}\,s_{t-1}+\sqrt{1-\alpha_t}$ times fresh noise.
+# (Put the formula for $s_{t-1}$ in: the share of $z$ is $\sqrt{\kappa_t}$, and the variance of all noise is $\alpha_t(1-\kappa_{t-1})+1-\alpha_t=1-\kappa_t$, as above.)
+# By Bayes' rule for normal distributions (Ho and others, 2020, equations 6 and 7)
 #
 # $$B_t=\frac{\sqrt{\alpha_t}\,(1-\kappa_{t-1})}{1-\kappa_t},\qquad A_t=\frac{\sqrt{\kappa_{t-1}}\,(1-\alpha_t)}{1-\kappa_t},\qquad v_t=\frac{(1-\alpha_t)(1-\kappa_{t-1})}{1-\kappa_t}$$
 #
@@ -737,7 +747,7 @@ print("kept after 1, 50, 100, 150 and 200 steps:", ", ".join(f"{KAPPA[t]:.3f}" f
 # We chose $\kappa_t$ so that each step divides it by the same number.
 # Then all weights $w_t$ are equal, and we may train all steps alike (Kingma and others, 2021).
 # (Ho and others chose another $\kappa_t$, and left the weights out.)
-# The last term, $-\log p(z\mid s_1)$, is also a squared error of the noise, with the weight ½.
+# The last term, $-\log p(z\mid s_1)$, is also a squared error of the noise, with the weight ½, and a constant.
 # (The decoder draws $z$ around $\hat z$, with the variance of the noise in $s_1/\sqrt{\kappa_1}$.)
 # We train it like the other steps, so our training loss is not exactly the bound; where we *measure* the bound, it gets its weight.
 # What remains is the whole loss: **add noise to a code, and guess the noise**.
@@ -776,7 +786,7 @@ vh.check.clean_code(clean_code)
 #
 # The step comes as eight numbers between −1 and 1, slow and fast waves of the logarithm of the signal-to-noise ratio, so that close steps look alike.
 # The code comes with its own waves, too, the sine and the cosine of once, twice and four times each number:
-# with them a network learns narrow gaps much sooner (Tancik and others, 2020).
+# with them a network learns much sooner what changes fast, such as a narrow gap (Tancik and others, 2020).
 # It is a small residual network: each block adds to what comes in.
 
 # %%
@@ -936,6 +946,8 @@ def diffusion_nats(denoiser, z, seed=0):
 # **Predict.** Which of the three comes nearest to the floor, and how near?
 # What will stand in its way?
 #
+# `measure` fits the mixture and the denoiser, and draws codes in each way.
+# It returns the Fréchet distance of all five ways and, for the three that are models of codes, the KL in nats (`zip` stops at the third).
 # (Each of the three seeds takes about 30 seconds.
 # The VAE is the same in all three.)
 
@@ -986,17 +998,17 @@ vh.expect("KL saved by the mixture, nats", kl_of["N(0, I)"] - kl_of["mixture of 
 # %% [markdown]
 # **What you see.** Each blue dot is one seed of the model of the codes; the orange controls do not depend on it.
 # The numbers at the right are means over the seeds.
-# The answer: mixture and diffusion come equally near, at four to five times the floor, and the VAE itself stands in their way.
+# The answer: mixture and diffusion come about equally near, at four to five times the floor, and the VAE itself stands in their way.
 #
 # - $\mathcal N(0, I)$ is far behind: 10.6 to 12.1.
 # - The diffusion model is at 1.29 to 1.44, and the mixture at 1.26 to 1.38: both are eight times smaller, and three seeds cannot tell them apart.
-#   For ten latents, a mixture is hard to beat, and it is fitted in seconds.
+#   On these codes our denoiser did not beat the mixture; a larger one, or a longer training, may.
 # - **The VAE limits both.** Codes from its own clouds, about the best that a model of codes can give, are at 1.11,
 #   and reconstructions at 1.10; the floor is 0.30.
 #   So better codes can still gain 0.2 to 0.3.
 #   The other 0.8 are lost in the VAE: by its encoder, its ten latents, its decoder, or when each pixel takes its likelier value; this does not say which.
-# - In nats: with $\mathcal N(0, I)$ the KL is 17.6; with the mixture it is 15.9, and with the diffusion model at most 16.1.
-#   So the learned priors make the ELBO of the same VAE better by 1.7 ± 0.05 and by at least 1.4 ± 0.07 nats, without a change in encoder or decoder.
+# - In nats: with $\mathcal N(0, I)$ the KL is 17.6; with the mixture it is 15.9, and with the diffusion model at most 16.1, on average.
+#   So the learned priors make the ELBO of the same VAE better by 1.68 ± 0.05 and by at least 1.44 ± 0.07 nats, without a change in encoder or decoder.
 #
 # In the pictures, the decoder makes clear digits from its own clouds.
 # From the mixture and from the diffusion model, most of the ten are digits; from $\mathcal N(0, I)$, about half are not.
@@ -1028,7 +1040,8 @@ axes[0].set_ylabel("how many rows of 1,200");
 
 # %% [markdown]
 # **What you see.** None of the three looks like a bell.
-# One end stands out (square 10), or both (squares 20 and 42); the counts between are spread out, and together they are about half of the rows or more.
+# One end is higher than all between (square 10), or both are (squares 20 and 42).
+# The counts between are spread out, and together they are about half of the rows or more.
 # (A square is blank, or full of ink, or at the edge of a stroke.)
 # Where a count can only be 0 to 16 and likes the ends, a normal distribution gives some of its probability to numbers that cannot occur.
 #
@@ -1141,8 +1154,9 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # - Even a table of frequencies that looks at one square at a time stands before PCA, by 24 nats, and before the mixture, by 9.
 #   It knows nothing of how squares go together, but it knows what a count is.
 #   (Both leads are upper limits: these two are judged by a bound, and of the two sizes tried the larger won, so a still larger one may be better.)
-# - The same networks, the same seeds, only another likelihood: the binomial is some 15 nats worse than the beta-binomial.
-#   It hardly beats the table of frequencies, which has no code at all.
+# - The same networks, the same seeds, only another likelihood: in −ELBO the binomial is some 15 nats worse than the beta-binomial.
+#   (Both are bounds, and we did not measure how loose each is.)
+#   As far as the bound shows, it hardly beats the table of frequencies, which has no code at all.
 #   Sixteen dots of one square are not sixteen independent coins: a stroke covers many of them, or none.
 # - The VAE with the beta-binomial is better than each square alone by 16.0 ± 0.3 nats for each row.
 #
@@ -1261,10 +1275,10 @@ vh.expect("binomial minus beta-binomial, nats", min(binomial_loses), at_least=4)
 # 4. A diffusion model is a hierarchical VAE with very many levels and an encoder that only adds noise.
 #    As the prior of our one VAE with ten latents it draws far better codes than $\mathcal N(0, I)$; three seeds cannot tell it from a mixture.
 #    In our one VAE, most of what is then left to gain lies in the VAE itself: its reconstructions are hardly nearer to real images.
-# 5. Choose the likelihood before the network: on our counts, with the same network, it alone made 15 nats.
+# 5. Choose the likelihood before the network: on our counts, with the same network, it alone changed −ELBO by 15 nats.
 #
 # **Where the ideas come from.** VQ-VAE: van den Oord, Vinyals and Kavukcuoglu, *Neural Discrete Representation Learning*, NIPS 2017, equations 1 to 3.
-# Straight through: Bengio, Léonard and Courville, *Estimating or Propagating Gradients Through Stochastic Neurons*, 2013.
+# Straight through: Bengio, Léonard and Courville, *Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation*, 2013.
 # Dead entries: Williams and others, *Hierarchical Quantized Autoencoders*, NeurIPS 2020; Dhariwal and others, *Jukebox*, 2020.
 # Two levels: Sønderby and others, *Ladder Variational Autoencoders*, NIPS 2016;
 # the cloud as a change of the prior: Vahdat and Kautz, *NVAE*, NeurIPS 2020, section 3.2.
