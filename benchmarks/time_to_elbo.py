@@ -46,8 +46,8 @@ CONV = {
     "decoder": {"dense": (128, 256), "start_filters": 32, "filters": (16,), "kernels": 4, "strides": 4},
 }
 FAST = {
-    "mlp": Recipe(**SMALL_MLP, batch=64, step=4e-3, epochs=1),
-    "conv": Recipe(**CONV, batch=64, step=4e-3, epochs=2),
+    "mlp": Recipe(**SMALL_MLP, batch=80, step=5e-3, epochs=1),
+    "conv": Recipe(**CONV, batch=64, step=6e-3, epochs=1),
 }
 BEST = {  # as many epochs as fit the budget
     "mlp": Recipe(**LARGE_MLP, batch=128, step=2e-3, epochs=0),

@@ -60,6 +60,8 @@ data = vh.load_images("mnist", binarize="threshold", validation=5000)
 # A convolution has a small **kernel**, for example 3 × 3 numbers.
 # It lays the kernel on each place of the image, multiplies number by number, and adds up.
 # The results form a new image, a *feature map*.
+# (Three words in the next cell, channel, filter and padding, are explained below the picture.
+# Here they only mean: one grey image, one kernel, and a border of zeros.)
 
 # %%
 digit = data.x_train[0]  # (28, 28, 1)
@@ -88,9 +90,10 @@ fig.colorbar(shown, ax=axes, shrink=0.8, label="sum of nine products");
 # Where nothing changes, the sum is 0, which is white.
 #
 # Here we chose the nine numbers.
-# In a network, training finds them, and each layer has many kernels (*filters*).
+# In a network, training finds them, and each layer has many *filters*.
 # The maps of one layer lie on top of each other, and each is a *channel*.
 # A grey image has one channel.
+# Where a layer reads several channels, each filter has one kernel for each of them, adds up the results, and so makes one map.
 #
 # Two words about size.
 # With **padding** "same", zeros are put around the image, and the map has the size of the image.
@@ -444,7 +447,7 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # **What you see.** After two epochs, the tutorial's network reaches −155.5 ± 0.5, where its page reports −156.5 after ten.
 # So a fifth of the epochs take it as far.
 # It has the same layers, the same batches, and fewer training images (we kept 5,000 apart).
-# What differs is the learning rate, the start, the schedule, and the KL in training: ours is the formula, the tutorial's is estimated by a draw.
+# What else differs is the learning rate, the start, the schedule, and the KL in training: ours is the formula, the tutorial's is estimated by a draw.
 # (Its page and we both estimate the ELBO with one draw for each image.
 # `vh.log_likelihood` with one draw is this estimate; lesson 07 says what more draws give.)
 #
@@ -470,6 +473,7 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # | Dense, same seconds | two Dense layers of 256 on each side, 5 passes in place of 3 | seconds of computing |
 #
 # All train on the same 10,000 images, from the mean, with the schedule and three seeds.
+# (One thing is not equal: the Dense networks start at the mean image, the convolutions at the mean pixel; what this is worth, we did not measure.)
 # The batches are of 64: twice as large as in sitting A, they take less time.
 # We tried few learning rates beforehand, on validation images:
 #
@@ -565,8 +569,9 @@ print(
 )
 
 # %% [markdown]
-# **What you see.** The schedule brings −0.5 nats: it hurts two of the three seeds a little, and the third not at all.
-# So in neither of two short trainings did it help, and we leave it in, the same for all rows.
+# **What you see.** The schedule brings −0.5 nats, less than the seeds differ by: no effect that we can see.
+# (Here the test images may judge, because nothing is chosen by it.)
+# So in neither of two short trainings did it help; the rows above keep it.
 # (What it does for the wide Dense network, we did not test.)
 # Nor do we know what it does in a long training: **a result belongs to the length at which it was measured.**
 #
@@ -605,11 +610,12 @@ ax.set_xlabel("test ELBO, nats (right is better)");
 # %% [markdown]
 # **What you see.** A blue dot is one training, a black line the mean of three; the panels have different scales.
 # From the second panel to the third, only the shift has changed.
-# It costs the convolutions and the wide Dense network about 31 nats each; only the narrow one loses more, about 47.
-# The answer: they lose about the same.
+# It costs the convolutions and the wide Dense network about 31 nats each.
+# The narrow one loses about 47 on average, but two of its three seeds ignore their code there; the third loses 30.
+# The answer: rows that use their code lose about the same.
 # If you said "the Dense layers lose most", you thought of the kernel, which is the same at every place.
 # But our network has Dense layers, too, between its convolutions; perhaps these must learn each place anew.
-# So in this experiment the number of latents decides, and not the shift.
+# In this experiment the order of these two rows changed between 2 and 10 latents, and did not change with the shift.
 #
 # **What does knowing about pixels buy?**
 # On these 10,000 digits, with short trainings on two processor cores:
@@ -619,7 +625,7 @@ ax.set_xlabel("test ELBO, nats (right is better)");
 #   At equal seconds they are behind by about 11 nats with 2 latents, and ahead with 10, by 6 nats for centred digits and by 7 for shifted ones.
 #
 # In each panel, each of these gaps is larger than what the three seeds of its two rows differ by.
-# But the gaps of 6 and 7 nats could still come from the learning rates, of which few were tried.
+# But the gaps of 11, 6 and 7 nats could still come from the learning rates, of which few were tried.
 # The narrow Dense network has seeds with a KL of 0.0, one in the first panel and two in the third: they ignore their code.
 # Without them, the gaps of 25 and 93 nats would be about 19 and 73.
 # What we did not test: long trainings, all 55,000 images, other networks, other hardware.
@@ -652,12 +658,12 @@ for rows, (name, band) in zip((two_latents, ten_latents, moved), bands.items()):
 # 2. Right, as far as it goes: three seeds, test images, the gap many times the spread.
 #    It says nothing about other lengths of training.
 # 3. Too strong.
-#    Four things differ from the tutorial's training, and the schedule is only one of them.
+#    Several things differ from the tutorial's training (learning rate, start, KL, number of images and of epochs), and the schedule is only one of them.
 #    And the error is over images, while the doubt is over seeds too.
-#    Three seeds with the schedule and three without, at this length, would decide it.
+#    Three seeds with the schedule and three without, at this length, would tell us more.
 # 4. Too strong.
 #    It is the same network.
-#    Its *training* reached a better ELBO, with another learning rate, start and schedule, in fewer epochs.
+#    Its *training* came as far in fewer epochs, with other settings; one nat, with one seed on each side, is not yet a difference.
 #
 # </details>
 
@@ -735,7 +741,7 @@ vh.expect("grey minus thresholded, nats", losses["grey"] - losses["threshold"], 
 # Grey and stochastic ones lie near each other, at 161.2 and 160.2.
 # The formula is linear in $x$, so, for the same code, a coin costs on average what its grey value costs.
 # (The encoder sees another image, so the code is not quite the same.)
-# That the thresholded digits come first has two causes, which this test does not separate: they contain no coins, *and* the model was trained on them.
+# That the thresholded digits come first may have two causes, which this test does not separate: they contain no coins, *and* the model was trained on them.
 #
 # The three numbers answer different questions:
 #
@@ -743,7 +749,7 @@ vh.expect("grey minus thresholded, nats", losses["grey"] - losses["threshold"], 
 #   The loss is an upper bound on $-\log p(x)$ of these images.
 # - **Stochastic** pixels are 0 or 1 too, but random.
 #   The loss is again a bound, on other, noisier images.
-#   No model can predict the coins: they alone cost, on average, the entropy printed above.
+#   Even somebody who knew the grey image could not predict the coins, so $-\log p(x)$ is on average at least the entropy printed above, and so is the loss.
 # - **Grey** pixels are neither.
 #   The loss can be used for training, but it is *no likelihood*: over all grey images, its "probabilities" do not add up to 1.
 #   Its floor is the same entropy.
@@ -813,7 +819,7 @@ axes[1].set_title("the dashed square, decoded");
 # **What you see.** First the three lines: with β = ½ the loss looks 3.9 nats better than with the whole KL.
 # And 189.9 of the 276.9 nats, more than two thirds, are the floor, which no model can remove.
 # Only the rest, 87.0 nats, can become smaller by training.
-# That is why such a loss hardly seems to fall, and why it should be reported together with its floor, on test images.
+# A gain of a tenth of this rest changes the printed loss by only 3 in 100, so report it together with its floor, on test images.
 #
 # Then the map, with the name of each kind of clothes at the middle of its codes, and the dashed square of it, decoded, from −2 to 2.
 # Trousers and dresses lie to the right, shoes below, bags and boots to the left, coats, pullovers and shirts over one another above.
@@ -988,7 +994,7 @@ for layer in third.decoder.layers:
 # The convolutions lose, and the Dense rows stay where they were, up to the chance of their seeds.
 # To a Dense layer the order of the pixels means nothing.
 # A convolution believes that neighbours belong together, and in the shuffled images they do not.
-# In one run of ours (one seed, on every second test image), the ELBO of the convolutions fell from −110.3 to −144.8.
+# In one run of ours (one seed, apart from those above), the ELBO of the convolutions fell from −110.3 to −144.8.
 # That of the wide Dense network stayed, at −118.5 and −117.3.
 #
 # </details>

@@ -721,6 +721,8 @@ last_steps = {k: np.mean([stairs[k, s][-1] - stairs[k, s][-2] for s in range(set
 vh.expect("last step, k = 1, nats", last_steps[1], at_least=0.05, at_most=1.0)
 vh.expect("last step, k = 5, nats", last_steps[5], at_least=0.05, at_most=1.0)
 vh.expect("last step, k = 5 minus k = 1, nats", last_steps[5] - last_steps[1], at_least=0)
+grown = min((gain[-1] - gain[min(2, len(steps) - 1)]).mean() for gain in gains)
+vh.expect("lead of k = 5, from 100 draws to the last bound, least growth, nats", grown, at_least=0)
 
 # %% [markdown]
 # **What you see.** The answer: $\log p(x)$ rises, and the ELBO falls.

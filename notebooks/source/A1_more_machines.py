@@ -152,7 +152,7 @@ ax.legend();
 # %% [markdown]
 # **What you see.** The answer: float16 loses 5 % of the sum, bfloat16 more than 40 %.
 # Small terms are lost, so the loss looks better than it is.
-# This is the worst way to add: one number after the other.
+# This is a bad way to add: one number after the other.
 # (`np.sum` adds in groups and loses less, and many libraries keep the sum in 32 bits inside; do not rely on it.)
 # So a sum is kept in 32 bits, even where its terms have 16.
 # The losses of this package do that, whatever the layers compute in.
@@ -284,6 +284,8 @@ vh.expect("other noise: middle change, nats", middle["other noise"], at_least=1)
 # If a gradient then goes beyond 65,504, the step is *left out*, and the number is halved.
 # `compile` puts a `LossScaleOptimizer` around Adam, without being asked.
 # bfloat16 has the range of float32, and needs none of this.
+#
+# In the next cells, leave `strategy` and `scope` aside: they belong to the section on several devices.
 
 
 # %%
@@ -316,7 +318,9 @@ def trainer(policy="float32", strategy=None, scale=None, idle=0):
 
 # %% [markdown]
 # So there are two rows for float16: one as Keras starts it, and one that starts at 512.
-# And there is a second control: float32 whose first 5 steps change no weight, because the learning rate is 0 there.
+# And there is a second control: float32 whose first 5 steps change no weight.
+# There a *schedule*, a rule that gives the learning rate of each step, makes it 0, and 0.003 afterwards.
+# (It is not quite the same: Adam's averages take in these five gradients; where float16 leaves a step out, they do not.)
 # The next cell takes about a minute.
 
 # %%
@@ -359,8 +363,10 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1));
 # But 5 of its 100 steps are missing: the loss was multiplied by too much, and the steps were left out.
 # (Five halvings: from 32,768 to 1,024.)
 # When it starts at 512, no step is missing, and in two of the three runs it ends within 0.2 nats of float32; in the third, 3.2 nats are left.
-# And float32 with 5 steps less ends 0.2 to 7.5 nats behind, as far as float16.
-# So the steps left out are enough to explain most of the lag of float16; rounding explains 0.1 to 3 nats.
+# And float32 with 5 steps less ends 0.2 to 7.5 nats behind.
+# On average over the seeds, 5 steps less cost 3.8 nats, and float16 lags by 4.5; seed by seed the two agree only roughly.
+# So the steps left out are probably the larger part of the lag.
+# (For scale: in the last section such a model has a mean training loss of 249 nats over its first 100 steps, and 180 over the next 100, so a few steps count.)
 # bfloat16 ends 1 to 2 nats behind.
 #
 # Other noise changes the final loss by up to 7 nats, so three seeds do not show that 16 bits are worse.
@@ -369,7 +375,7 @@ ax.legend(loc="upper left", bbox_to_anchor=(1, 1));
 #
 # The seconds are those of this processor.
 # float16 took some 20 times as long as float32, and bfloat16 more than twice as long, so here 16 bits save nothing.
-# (The row with 5 steps less takes longer because it asks a schedule for its learning rate.)
+# (The row with 5 steps less takes 2.5 times as long, too, and it is float32: so not every factor comes from the bits.)
 # (The models are small; why it is so much, we did not look into.)
 
 # %% tags=["guard"]
@@ -576,7 +582,8 @@ for device, numbers_of_device in enumerate(strategy.experimental_local_results(f
     print(f"device {device}:", ops.convert_to_numpy(numbers_of_device).round(3))
 
 # %% [markdown]
-# **What you see.** The same numbers twice: a random layer of Keras gives the same noise to all devices.
+# **What you see.** The same numbers twice: where a random generator is made in the scope of a strategy, all devices get the same noise.
+# (We saw it outside of `fit`, and in this version of Keras: print it in yours.)
 #
 # **How the package does it.**
 # Each device of a `vh.VAE` draws the table for *all* devices, from the same seed, and takes its own rows.
@@ -601,7 +608,7 @@ vh.expect("ragged: own mean / 2, smallest difference", min(ragged["own mean / 2 
 # %% [markdown]
 # **What you see.** The last batch is divided into 4 and 3.
 # With "own mean / 2", each of the three images counts 1/6 and each of the four 1/8, in place of 1/7.
-# The gradient is then off.
+# The gradient is then off, by 11 to 16 % of its length.
 # With the sum divided by 7 it is right.
 # A `vh.VAE` takes "own mean / 2" in training: to know how many images the others got, the devices would have to ask each other in each step.
 # How much does this cost in the model?
@@ -624,8 +631,8 @@ for name, values in difference.items():
 # %% [markdown]
 # **What you see.** With full batches, two devices and one end within 0.05 nats of each other.
 # What differs is rounding, which 100 steps enlarge.
-# With a ragged batch at the end they are not farther apart, so no cost of the rule is visible here.
-# (Other noise changes the loss by up to 7 nats.)
+# With a ragged batch at the end they are 0.01 to 0.02 nats apart, on both sides of 0: less than rounding did in one run (0.046).
+# So three runs show no cost that could be told from rounding, and other noise changes the loss by up to 7 nats.
 # In several epochs, later steps could enlarge it.
 # With few batches in an epoch, choose a batch size that divides the number of images.
 
@@ -711,7 +718,8 @@ for line in run_workers(small_part(0)) if fits else []:
 # We do not measure seconds here, since both share one processor.
 #
 # **On machines of your own.** `tf.distribute.MirroredStrategy()`, without a list, takes all GPUs of one computer.
-# For several computers, set `TF_CONFIG` on each of them as `environments` does, with their addresses in place of 127.0.0.1, and start the same program.
+# For several computers, set `TF_CONFIG` on each of them as `environments` does, with addresses and open ports that the others can reach.
+# Leave out `CUDA_VISIBLE_DEVICES`, which hides the GPUs, give each machine the file of images, and start the same program.
 #
 # ### Exercise A1.4 · Four symptoms · 5 min
 #
@@ -748,8 +756,8 @@ vh.figures_compared()
 # 1. Both formats give up digits, bfloat16 more; float16 also gives up range.
 #    Sums are kept in float32 in both.
 # 2. At trained weights, 16 bits changed the loss of an image far less than another draw of the noise does; for one model, trained on in three ways.
-# 3. After 100 steps, float16 was behind, with 5 steps left out; without this, two of three runs ended with float32.
-#    bfloat16 ended 1 to 2 nats behind; other noise moved the loss by 0.4 to 7, so three runs of a small model do not tell the two apart.
+# 3. After 100 steps, float16 was behind, with 5 steps left out; without this, two of three runs ended within 0.2 nats of float32, and one 3.2 behind.
+#    bfloat16 ended 1 to 2 nats behind; other noise moved the loss by 0.4 to 7, so three runs of a small model do not tell bfloat16 from float32.
 # 4. Many devices train the model of one when each image counts 1 / (images of the batch), and row $n$ of the noise belongs to image $n$, wherever it is.
 # 5. No speed of a GPU was measured here; that the program is right can be measured anywhere.
 #
