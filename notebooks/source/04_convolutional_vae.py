@@ -284,7 +284,8 @@ vh.plot_architecture(packaged);
 #
 # One training is not enough to judge by: another seed gives another result.
 # So each row is trained with three seeds, and judged on *validation* images.
-# To save time, the trainings are short: one epoch over 10,000 images.
+# To save time, the trainings are short: one epoch over 10,000 images, 313 steps of 32.
+# (In the next cell, `vh.log_likelihood` with one draw for each image estimates the ELBO.)
 
 
 # %%
@@ -336,6 +337,7 @@ def train_seeds(build, test_images, images, **recipe):
 # Which change brings most?
 # And does one of them make the result worse?
 # (The cell takes about a minute, and prints a line for each row.
+# Processor seconds are the time of both cores, added up.
 # `vh.expect` compares a number with the one in the text, and speaks only if they differ.)
 
 # %%
@@ -394,7 +396,7 @@ vh.expect("effect of the schedule in a short training, nats", schedule - mean, a
 # We take the learning rate and the start of the table, and a schedule, as is usual for long trainings.
 # (Whether the schedule helps here, one training cannot tell.)
 # Meanwhile, `vh.Frames` draws the latent plane, decoded, every 60 steps.
-# The codes of the plane are spaced by the prior: each cell between two lines of the grid has the same probability (`"quantile"`).
+# The 12 values on each axis are spaced by the prior (`"quantile"`): between two neighbours lies always the same probability.
 # (The training takes about a minute on two cores, and prints nothing until it is done.)
 #
 # **Predict.** The film begins with a grey plane.
@@ -449,7 +451,7 @@ vh.expect("test ELBO, nats (the tutorial's page: -156.5)", each.mean(), at_least
 # It has the same layers, the same batches, and fewer training images (we kept 5,000 apart).
 # What else differs is the learning rate, the start, the schedule, and the KL in training: ours is the formula, the tutorial's is estimated by a draw.
 # (Its page and we both estimate the ELBO with one draw for each image.
-# `vh.log_likelihood` with one draw is this estimate; lesson 07 says what more draws give.)
+# Lesson 07 says what more draws give.)
 #
 # The error behind ± is that of the choice of test images and of the draws.
 # It says nothing about the seed: this is one training, and its page shows one, too.
@@ -541,7 +543,7 @@ vh.expect("2 latents: Dense, same seconds, minus convolutions", gap, at_least=5,
 # One of its seeds has a KL of 0.0: it has not begun to use its code.
 #
 # So with 2 latents, convolutions save parameters and cost seconds.
-# Two numbers are a narrow door: whatever a network knows, little of it can pass.
+# Perhaps two numbers are too narrow a door: whatever a network knows, little of it can pass.
 # So now 10 latents.
 # Only the narrow Dense network is made wider for it, to keep the parameters equal.
 # (About half a minute again.)
@@ -611,8 +613,8 @@ ax.set_xlabel("test ELBO, nats (right is better)");
 # **What you see.** A blue dot is one training, a black line the mean of three; the panels have different scales.
 # From the second panel to the third, only the shift has changed.
 # It costs the convolutions and the wide Dense network about 31 nats each.
-# The narrow one loses about 47 on average, but two of its three seeds ignore their code there; the third loses 30.
-# The answer: rows that use their code lose about the same.
+# The narrow one loses about 47 on average, but two of its three seeds, the first and the last, ignore their code there; the remaining one loses 30.
+# The answer: the two rows whose seeds all use their code lose about the same; of the narrow one, only one seed can be compared.
 # If you said "the Dense layers lose most", you thought of the kernel, which is the same at every place.
 # But our network has Dense layers, too, between its convolutions; perhaps these must learn each place anew.
 # In this experiment the order of these two rows changed between 2 and 10 latents, and did not change with the shift.
@@ -621,7 +623,7 @@ ax.set_xlabel("test ELBO, nats (right is better)");
 # On these 10,000 digits, with short trainings on two processor cores:
 #
 # - *Parameters*, in all three panels: at equal parameters, convolutions are ahead by about 25, 76 and 93 nats.
-# - *Seconds*, only with enough latents.
+# - *Seconds*, with 10 latents but not with 2 (we tried no other number).
 #   At equal seconds they are behind by about 11 nats with 2 latents, and ahead with 10, by 6 nats for centred digits and by 7 for shifted ones.
 #
 # In each panel, each of these gaps is larger than what the three seeds of its two rows differ by.
@@ -823,7 +825,7 @@ axes[1].set_title("the dashed square, decoded");
 #
 # Then the map, with the name of each kind of clothes at the middle of its codes, and the dashed square of it, decoded, from −2 to 2.
 # Trousers and dresses lie to the right, shoes below, bags and boots to the left, coats, pullovers and shirts over one another above.
-# The decoded square shows the same kinds at the same places.
+# The decoded square shows coats, dresses, trousers and shoes at the same places; most bags lie outside of it.
 # Where there are no codes, below on the right, the decoder mixes trousers and shoes.
 
 # %% tags=["guard"]
@@ -892,7 +894,7 @@ vh.expect("price in the corner / in the middle", prices[1] / prices[0], at_least
 #    In 313 steps a larger learning rate and the start at the mean helped; a falling schedule hurt.
 #    In 471 steps it did not help; what it does in a long training we did not test.
 # 3. Convolutions buy parameters: on 10,000 digits, in short trainings, they were far ahead at equal parameters, with three seeds.
-#    At equal seconds on a processor they were behind with 2 latents, and ahead with 10, whether the digits were centred or shifted.
+#    At equal seconds on a processor they were behind with 2 latents (centred digits only), and ahead with 10, whether the digits were centred or shifted.
 #    Few learning rates were tried, so small gaps decide nothing.
 # 4. Losses on thresholded, stochastic and grey pixels answer different questions.
 #    Never compare them.
@@ -926,6 +928,7 @@ vh.expect("price in the corner / in the middle", prices[1] / prices[0], at_least
 # This is noise that no term of the ELBO knows about.
 # How large is it, beside the width $\sigma$ of a cloud?
 # We train our network with such layers behind the encoder's convolutions, and encode one digit in 20 batches of 64.
+# (The digit is the first image of each batch; `training=True` makes the layers use the mean and the standard deviation of the batch.)
 
 # %%
 keras.utils.set_random_seed(0)

@@ -241,7 +241,8 @@ vh.expect("label for both: obeyed, mean of labels and seeds", shares.mean(), at_
 # Otherwise it is at least $\mathrm{MI}(y;z)$, the nats that $z$ tells about the class.
 # (Insert $\bar q(z)$, the mixture of all clouds, in the same way: the second part is $\mathrm{MI}(y;z)+\mathrm{KL}(\bar q(z)\,\|\,p(z))$.)
 # The label has told the class already, for nothing.
-# So class in $z$ is a price without a gain.
+# So class in $z$ is a price without a gain, for a decoder that makes full use of the label.
+# (A small decoder, briefly trained, may still find a code easier that also tells some of the class.)
 #
 # A **linear probe** measures whether it is avoided: a *logistic regression*, a classifier without hidden layers, tries to read the class from draws of $z$.
 # It gives a share of right names; guessing gives about 0.1.
@@ -296,7 +297,8 @@ vh.expect("test ELBO, both minus decoder only", both[:, 3].mean() - only[:, 3].m
 # With the label for the decoder only it is 0.45, and the codes tell at least 0.84 nats about the class, in place of 0.52.
 # Her orders are obeyed in 64 % of the cases, in place of 74 %.
 # In all columns, the ranges of the three seeds do not overlap.
-# And yet the two test ELBOs differ by 0.9 nats in 110: the loss hardly shows it.
+# The two test ELBOs differ by 0.9 nats: more than the spread of the seeds, but small beside 110.
+# The loss ranks the two kinds of model; it does not tell you that one order in ten more goes wrong.
 #
 # A nat about the class costs both models the same, so why do her codes seem to tell more of it?
 # (The two numbers are lower bounds; what she pays we have not measured.)
@@ -550,7 +552,8 @@ vh.expect("ELBO minus PCA, in standard errors", (means[0] - means[2]) / error, a
 
 # %% [markdown]
 # **What you see.** For all digits but 1 and 9 the VAE is better than a coin; for 9 it is a coin, and for 1 all scores fail.
-# On average it is better than PCA, by 0.025 ± 0.002: little, but not by luck with the test images.
+# On average it is better than PCA with ten directions, by 0.025 ± 0.002: little, but not by luck with the test images.
+# (Ten is the number of the VAE's latents; another number may suit PCA better.)
 # (Each AUROC comes from one training, and the luck of the training is not in the ±.)
 # And for 0, to count the white pixels is already a good part of the success, 0.77: a 0 has many.
 # On average over the digits, white pixels are a coin, 0.51.
@@ -640,7 +643,7 @@ vh.expect("mean of ten: what the correction changes", after.mean() - plain.mean(
 # %% [markdown]
 # **What you see.** The answer: both find the ones, so the ones are found because they are simple.
 # Minus ZIP alone does it without any model, and better: 0.96 against 0.89.
-# The 7, which the correction also lifts, is the next best of minus ZIP alone.
+# The 7 is the exception: there the corrected score, 0.76, is better than both of its parts, 0.61 and 0.71.
 # (The nats of ZIP spread even more from image to image than those of the model, 55 against 43.)
 # (Our images have 98 bytes, and ZIP writes a header and whole bytes; Serrà and others took compressors made for images, and larger images.)
 # All other digits lose by the correction, a little or much, and the mean of the ten is no better.
@@ -950,7 +953,7 @@ grey = np.where(holes, 0.5, data.x_train).astype("float32")
 vh.plot_images(grey[:6]);
 
 # %% [markdown]
-# **What you see.** Six training images; the grey squares are hidden, about half of each image.
+# **What you see.** Six training images; the grey squares are hidden: about half of them on average, but only 4 of 16 in the third image, and 11 in the last.
 # The training below never gets what is under the grey.
 #
 # When your check says *right*, write this in a new cell (about 15 s).
@@ -1132,7 +1135,7 @@ vh.expect("linear, 100 labels, codes minus PCA", lead["logistic regression", "PC
 #
 # </details>
 #
-# **More, if you like:** hide the right half in place of the lower one, `seen[:] = 0; seen[:, :14] = 1`, and run the chain and the look-up again.
+# **More, if you like:** hide the right half in place of the lower one, `seen[:] = 0; seen[:, :14] = 1; one_shot = reconstruct_logits(some * seen)`, and run the chain and the look-up again.
 
 # %% tags=["guard"]
 valid = (data.x_valid, data.y_valid)
@@ -1145,7 +1148,7 @@ for latents, models in {5: label_for_both, 10: [train_conditional(seed, latents=
 #
 # 1. A conditional VAE gets the label in both networks.
 #    The average KL is what $z$ tells beyond the class, plus a mismatch that contains what it tells about the class.
-#    So count how often it obeys, and probe what $z$ still tells: the ELBO hardly shows it.
+#    So count how often it obeys, and probe what $z$ still tells: the ELBO alone does not say it.
 # 2. The ELBO as a score finds some anomalies and calls others more normal than normal images: a simple image is cheap.
 #    A correction needs its control: here minus ZIP alone found the ones as well.
 # 3. Report an anomaly score as an AUROC, with the anomaly as the *positive* class (the kind to be found).
@@ -1153,7 +1156,7 @@ for latents, models in {5: label_for_both, 10: [train_conditional(seed, latents=
 # 4. A VAE fills in hidden pixels by a chain: encode, draw, decode, put the seen pixels back.
 #    It is right if the cloud is the posterior; begin several chains, and check them against a look-up.
 #    A VAE can also train on images with holes: hidden pixels cost nothing.
-# 5. With few labels, ten codes did about as well as 784 pixels, once the penalty was chosen in each space; with 1,000 labels the pixels were ahead.
+# 5. With few labels, ten codes did about as well as 784 pixels, with the penalty chosen in each space; with 1,000 labels the pixels were ahead.
 #    From 100 labels on, straight borders read more from the codes than from ten numbers of PCA.
 #
 # **Where the ideas come from.**

@@ -17,7 +17,7 @@
 #
 # - give the loss of a colour model in bits per dimension, and find the mistake in a number that cannot be true;
 # - choose a likelihood for a colour, and say what its shape and its scale buy;
-# - compare a VAE with PNG and with published figures on equal terms;
+# - compare a VAE with PNG on equal terms, and say what you must know before you put a published figure beside them;
 # - say what a shortcut and its start do to a deep network, before and after training;
 # - compare networks of different depth at equal training steps and at equal seconds.
 #
@@ -67,7 +67,8 @@ data = vh.load_colour_images("cifar10", validation=2000)
 # With the whole set, this lesson would take over an hour on two processor cores.
 # We train on 2,500 images (the `samples`), for 6 `epochs`, with small networks, and report on the first 2,000 test images.
 # So all our figures are those of small models: what counts is how they *differ*.
-# (Without a network connection, the loader takes patches of two photographs instead, and says so.
+# (The first time, the loader may have to fetch CIFAR-10, 170 MB.
+# Without a network connection, it takes patches of two photographs instead, and says so.
 # The lesson runs, but the figures in the text are those of CIFAR-10.)
 
 # %% alt="Two rows of ten small colour photographs, ten for training and ten for testing: animals and vehicles on many backgrounds."
@@ -159,7 +160,7 @@ vh.check.bits_per_dimension(bits_per_dimension)
 # The area under a normal density has no simple formula.
 # The **logistic distribution** looks much the same, with somewhat heavier tails, and its area is the sigmoid that you know.
 # Its standard deviation is not its scale $s$, but $\pi/\sqrt3=1.81$ times as large: with $s=20$ it is about as wide as a normal distribution with $\sigma=36$.
-# With mean $\hat x_i$ and scale $s$, the probability to lie below a number $a$ is $\mathrm{sigmoid}((a-\hat x_i)/s)$.
+# With mean $\hat x_i$ and scale $s$, the probability to lie below a number $t$ is $\mathrm{sigmoid}((t-\hat x_i)/s)$.
 # So the probability of a step is a difference of two sigmoids:
 #
 # $$P(x_i)=\mathrm{sigmoid}\Big(\frac{x_i+\frac12-\hat x_i}{s}\Big)-\mathrm{sigmoid}\Big(\frac{x_i-\frac12-\hat x_i}{s}\Big)$$
@@ -210,6 +211,7 @@ axes[0].set_ylabel("probability");
 #
 # For training we need the logarithm, and $P$ may be tiny.
 # The difference of two sigmoids that are nearly equal loses all its digits.
+# Call the upper border of the step, in scales, $b=(x_i+\frac12-\hat x_i)/s$, and the lower one $a=(x_i-\frac12-\hat x_i)/s$.
 # So the next cell uses $\mathrm{sigmoid}(b)-\mathrm{sigmoid}(a)=\mathrm{sigmoid}(b)\,\mathrm{sigmoid}(-a)\,(1-e^{a-b})$.
 # (Write each sigmoid as a fraction to see it. `softplus(-b)` is $-\log\mathrm{sigmoid}(b)$, and `expm1` computes $e^x-1$ with all digits.)
 # Each function gives nats per image, in steps.
@@ -343,7 +345,7 @@ def test_bits(model):
 # To start anew, `train` gives it the weights of a fresh model and clears the memory of its optimizer.
 # The learning rate falls along a cosine; there is no warm-up of the KL.
 # (The learning rate is 0.004 for all networks of this lesson.
-# In short trainings of one seed, on validation images, it was better for the deep networks than 0.008, and for two of them we tried 0.002, too.
+# In short trainings of one seed, on validation images, it was better for the deep networks than 0.008, and for two of them we tried 0.002, too, and kept 0.004.
 # With 0.008 one shallow network stayed at 8.00 bits: it described all images alike.
 # A learning rate of its own for each network could change the figures.)
 
@@ -527,7 +529,7 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 # The answer: PNG needs the fewest bits, and all three VAEs need more.
 # Two likely reasons, which this comparison does not separate.
 # The decoder gets 64 numbers for an image, and what they do not say is noise to it.
-# And our training is short: in sitting B, another block and more epochs bring the same 64 numbers to 6.72.
+# And our training is short: in sitting B, a block of another kind and twice the epochs bring a network of the same depth, with the same 64 numbers, to 6.73.
 # PNG uses the neighbours of each pixel, which are a very good hint.
 # (The ELBO is a bound, so the figure of a VAE is an upper limit.
 # PNG pays 0.15 bits for its 57 bytes, $57\cdot8/3072$; the VAE's own 209,366 parameters are not counted.)
@@ -537,14 +539,14 @@ vh.expect("logistic, s for each, minus PNG, bits", means["logistic, s for each"]
 # | what | bits per dimension | how it was measured |
 # |---|---|---|
 # | PNG, here | 5.84 | our test images, a file for each |
-# | NVAE (Vahdat and Kautz, 2020) | 2.91 | many groups (levels) of latents; how the bits were estimated, we did not look up |
+# | NVAE (Vahdat and Kautz, 2020) | 2.91 | many groups of latents, each drawn with the help of those before; how the bits were estimated, we did not look up |
 # | Very Deep VAE (Child, 2021) | 2.87 | four seeds, from 2.84 to 2.90; 39 million parameters, almost a week on two GPUs, ELBO |
 #
 # (We looked up the 2.91 in the abstract of NVAE, and the row of the Very Deep VAE in the files of its authors.)
 # As far as we remember, both have a likelihood of the kind of this section: a weighted sum of several discretized logistics for each number.
 # There, green also depends on red, and blue on both; look it up before you cite it.
-# What else they have is 20 times the images, many levels of latents, deep networks, and time.
-# Of these, deep networks are the subject of sitting B; two levels of latents come in lesson 10.
+# What else they have is 20 times the images, many groups of latents, deep networks, and time.
+# Of these, deep networks are the subject of sitting B; two such groups come in lesson 10.
 #
 # ### What the code holds, and what is noise
 
@@ -635,7 +637,8 @@ vh.check.mean_cosine(mean_cosine)
 # %% [markdown]
 # **Target:** for `np.eye(4).reshape(4, 2, 2, 1)` it is 0, and for `np.ones((4, 2, 2, 1))` it is 1.
 #
-# The lesson goes on with a short form: for $n$ unit vectors with the mean $m$, $n^2\lVert m\rVert^2=n+n(n-1)\cdot$ mean cosine.
+# (The squared length of the sum of $n$ unit vectors holds $n$ products of a vector with itself, each 1, and $n(n-1)$ products of two different ones, each a cosine.)
+# The lesson goes on with a short form of this: for $n$ unit vectors with the mean $m$, $n^2\lVert m\rVert^2=n+n(n-1)\cdot$ mean cosine.
 #
 # **Predict.** After 12 blocks of each kind, how alike will the images be?
 # And how large will the numbers be: as at the beginning, much smaller, much larger?
@@ -689,7 +692,9 @@ vh.expect(
 # With the shortcut from zero: nothing changes, neither the cosine (0.03) nor the size.
 #
 # Why are they alike?
-# A ReLU gives no negative numbers, and lists of positive numbers point in similar directions; each block repeats this.
+# A ReLU gives no negative numbers, and lists of positive numbers point in similar directions.
+# The convolution after it makes negative numbers again, but with random kernels it keeps the angle between two lists roughly as it was.
+# Each block repeats this.
 # And the sizes?
 # At the border of an 8 × 8 map, a 3 × 3 kernel sees zeros; on average it sees $(22/24)^2=0.84$ of its nine places.
 # So each convolution multiplies the variance by about 0.84, and 24 of them the size by $0.84^{12}=0.12$, an eighth.
@@ -790,7 +795,7 @@ vh.expect("bits saved, deep from zero against deep plain", compare("deep, from z
 #
 # The answer: shallow from zero, deep from zero, shallow, deep with the shortcut, deep and plain.
 # "Residual networks are better" was true here for the *block*, at both depths.
-# Of what it brought the deep network, its start made between a third (the seed where the plain one learned nothing) and three quarters.
+# Its start made a third of what it brought the deep network in the seed where the plain one learned nothing, and nearly three quarters in the other two.
 #
 # ### Equal seconds
 #
@@ -878,7 +883,7 @@ vh.expect("bits saved, deep against shallow at equal seconds", equal_seconds, at
 # <details><summary>Open the answer when you have tried</summary>
 #
 # No.
-# With a $\sigma$ for each number, the decoder may become very sure of some numbers, and a density pays for that.
+# With a $\sigma$ for each number, the decoder may become very sure of some numbers, and a density rewards that without limit, down to negative bits.
 # Such a figure can be compared only if it is counted, as in `counted_normal`, or measured with noise.
 # In our short training (one run) it is 7.28, and the scales stay wide, so the figure looks harmless.
 # Here the limit of 3 for the scales also protects us; without it, or after a longer training, it need not stay so.
@@ -906,10 +911,10 @@ print(f"normal, σ for each, by its density: {each['bits'].mean():.3f}")
 #    A density is nearly the probability of a step where $\sigma$ is many steps wide.
 #    A model that may choose narrow scales can cheat, down to negative bits; ours did not yet.
 #    So count the areas (discretized logistic) or add noise.
-# 2. In our short trainings a logistic shape, counted, saved 0.09 bits, half of it by the counting (one seed).
+# 2. In our short trainings a logistic shape, counted, saved 0.09 bits, more than half of it by the counting (one seed).
 #    A scale for each number saved 0.02 more (0.005 to 0.035).
 # 3. Give bits per dimension beside PNG on the same images, each alone, and say how published figures were measured.
-#    Our small VAEs need more bits than PNG; deep ones with many levels of latents, trained for days, need half of what PNG needs.
+#    Our small VAEs need more bits than PNG; deep ones with many groups of latents, trained for days, need half of what PNG needs.
 # 4. Before training, plain blocks make all images alike, and shortcuts with random blocks nearly so, with numbers that grow.
 #    Shortcuts that start at zero change nothing.
 # 5. Compare networks one change at a time, at equal training steps and at equal seconds, with three seeds.
