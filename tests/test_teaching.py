@@ -161,9 +161,11 @@ def test_slides_hold_the_road_fit_the_screen_and_need_no_network(source, chromiu
     page.on("request", lambda request: asked_for.append(request.url))
     page.goto(path.as_uri())
     sizes = page.evaluate(
-        "slides.map((s, i) => { show(i); return [s.scrollHeight, s.clientHeight, parseInt(s.style.fontSize)] })"
+        """slides.map((s, i) => { show(i); return [s.scrollHeight, s.clientHeight, parseInt(s.style.fontSize),
+        Math.min(...[...s.children, ...s.querySelectorAll(".tall > *")].map(e => e.getBoundingClientRect().top))] })"""
     )
-    assert all(inner <= outer and size >= 60 for inner, outer, size in sizes)
+    assert all(inner <= outer and size >= 60 for inner, outer, size, _ in sizes)
+    assert min(top for *_, top in sizes) >= 0  # what stands above the screen is in no scrollHeight
     assert [url for url in asked_for if not url.startswith(("file:", "data:"))] == []
     road = [
         cell for sitting, cell in lesson.cells(source) if sitting != minutes.SIDE_ROADS and cell.cell_type == "code"

@@ -564,7 +564,7 @@ vh.expect("the same noise / own noise, mean of three", np.mean(spreads[1] / spre
 # **What you see.** The answer: it is a mistake.
 # The gradient spreads more in each of the three batches, by 16 to 26 %, as if the batch were smaller.
 # (Each spread is from 100 draws, so it is uncertain by some percent itself.)
-# How large can it become?
+# How much noisier can shared noise make a gradient?
 # Let $a$ and $b$ be the errors of the gradients of two images, with the same variance $v$ and the correlation $\rho$:
 #
 # $$\mathrm{Var}\Big(\frac{a+b}2\Big)=\frac v2\,(1+\rho)$$
